@@ -1,0 +1,52 @@
+# The same words work in a generated project; `make` alone lists them.
+UV := $(shell command -v uv || echo .tools/bin/uv)
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+# A virtual environment that happens to be active is none of this project's business, and without
+# byte code every process that the tests start would compile all of Celery anew.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONDONTWRITEBYTECODE
+
+.PHONY: help
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
+
+.PHONY: demo
+demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKER=rabbitmq choose others
+	@$(RUN) scripts.demo
+
+.PHONY: test
+test: .venv/ready  ## run every test, with real workers on real brokers
+	@$(RUN) pytest -n 2 --dist worksteal
+
+.PHONY: test-fast
+test-fast: .venv/ready  ## run the tests that need no baked environment
+	@$(RUN) pytest -n 2 -m "not baked"
+
+.PHONY: lint
+lint: .venv/ready  ## check the style
+	$(RUN) ruff check --config pyproject.toml .
+	$(RUN) ruff format --config pyproject.toml --check .
+
+.PHONY: mutations
+mutations: .venv/ready  ## break the generated code, one promise at a time; a generated test must notice
+	@$(RUN) scripts.mutations
+
+.PHONY: bench
+bench: .venv/ready  ## print ratios measured side by side
+	@$(RUN) benchmarks
+
+.PHONY: requirements
+requirements: | $(UV)  ## pin anew what developing the template needs
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-annotate --group dev --upgrade --output-file requirements-dev.txt
+
+.venv/ready: requirements-dev.txt | $(UV)
+	@test -x .venv/bin/python || $(UV) venv --quiet --python '>=3.11' .venv
+	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python requirements-dev.txt
+	@touch $@
+
+.tools/bin/uv:
+	@$(PYTHON) -m venv .tools >/dev/null 2>&1 || { \
+		echo "error: $(PYTHON) cannot make a virtual environment; install python3-venv, or uv itself" >&2; exit 1; }
+	@.tools/bin/pip install --quiet uv

@@ -1,0 +1,89 @@
+"""Bakes projects and runs commands in them, untouched by the settings of whoever runs this."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+LEAKY = {
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "UV_ENV_FILE", "APP_ENV"),
+    *("DATABASE_URL", "DJANGO_ALLOWED_HOSTS", "DJANGO_SECRET_KEY", "DJANGO_SETTINGS_MODULE"),
+    *("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND"),  # Celery's command line reads these
+}
+LEAKY_PREFIXES = ("CELERY_", "TEST_", "PYTEST_", "MAKE", "MFLAGS")
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Return this process' environment without what would change a baked project, and with uv on its path."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in LEAKY and not name.startswith(LEAKY_PREFIXES)
+    }
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **extra}
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A project that was baked to `path`. Its package has the name `slug`."""
+
+    path: Path
+    slug: str
+
+    @property
+    def package(self) -> Path:
+        return self.path / self.slug
+
+    @property
+    def tasks(self) -> Path:
+        return self.package / "celery_tasks"
+
+    @property
+    def python(self) -> Path:
+        return self.path / ".venv/bin/python"
+
+    def install(self) -> None:
+        """Make its environment, as its own Makefile does."""
+        self.run("uv", "sync", "--quiet", check=True)
+
+    def run(
+        self, *command: str | Path, check: bool = False, cwd: Path | None = None, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run a command in the project's folder with a clean environment; its output is text."""
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=cwd or self.path,
+            env=clean_environment(**environment),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def celery(self, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+        """Run `celery -A SLUG …` in the project's own environment."""
+        return self.run(self.python, "-m", "celery", "-A", self.slug, *arguments, **options)
+
+
+def bake(output: Path, answers: Mapping[str, str]) -> BakedProject:
+    """Bake the template below `output`. Answers that are not given take their default."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=dict(answers),
+            output_dir=str(output),
+            default_config={"replay_dir": scratch, "cookiecutters_dir": scratch},
+        )
+    project = Path(path)
+    return BakedProject(project, project.name)

@@ -1,0 +1,53 @@
+"""`make demo`: bake a project into a temporary folder and run its demo. It leaves nothing behind."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from .baking import bake, clean_environment
+from .rabbitmq import Unavailable, virtual_host
+
+CHOICES = {
+    "FRAMEWORK": ("framework", ("plain", "django")),
+    "BROKER": ("broker", ("redis", "rabbitmq")),
+    "RESULT_BACKEND": ("result_backend", ("redis", "database")),
+}
+
+
+def main() -> None:
+    answers = {"project_name": "Shop"}
+    for variable, (option, values) in CHOICES.items():
+        answers[option] = os.environ.get(variable) or values[0]
+        if answers[option] not in values:
+            sys.exit(f"error: {variable}={answers[option]!r} is unknown; use one of: {', '.join(values)}.")
+    with ExitStack() as stack:
+        environment = {}
+        if answers["broker"] == "rabbitmq":
+            try:
+                environment["CELERY_BROKER_URL"] = stack.enter_context(virtual_host())
+            except Unavailable as error:
+                sys.exit(f"error: {error}.")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cookiecutter-celery-")))
+        sys.exit(run(folder, answers, environment))
+
+
+def run(folder: Path, answers: dict[str, str], environment: dict[str, str]) -> int:
+    """Bake, install and demonstrate, telling the time of each. Return the exit status of the demo."""
+    start = time.perf_counter()
+    project = bake(folder, answers)
+    print(f"  bake: {time.perf_counter() - start:.2f} s", flush=True)
+    start = time.perf_counter()
+    project.install()
+    print(f"  install: {time.perf_counter() - start:.2f} s", flush=True)
+    command = ["make", "--silent", "--no-print-directory", "demo"]
+    return subprocess.run(
+        command, cwd=project.path, env=clean_environment(**environment), check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""The Celery app. It names the folder of the task modules and imports none of them."""
+
+import os
+
+from .celery_runtime.app import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
+
+app = Celery(__package__, tasks="celery_tasks")
+app.config_from_object("django.conf:settings", namespace="CELERY")

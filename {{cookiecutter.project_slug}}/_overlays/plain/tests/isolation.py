@@ -1,0 +1,10 @@
+import os
+from pathlib import Path
+
+from {{ cookiecutter.project_slug }} import results
+
+
+def use_databases_in(scratch: Path) -> None:
+    """Give this test run, and the workers it starts, a database of their own."""
+    if results.url(os.environ["CELERY_BROKER_URL"]).startswith("db+"):
+        os.environ["CELERY_RESULT_BACKEND"] = f"db+sqlite:///{scratch / 'results.sqlite3'}"

@@ -1,0 +1,6 @@
+"""The Celery app. It names the folder of the task modules and imports none of them."""
+
+from .celery_runtime.app import Celery
+
+app = Celery(__package__, tasks="celery_tasks")
+app.config_from_object(f"{__package__}.settings")

@@ -1,0 +1,51 @@
+"""Settings of Celery."""
+
+from . import queues, results
+from .celery_runtime import broker, environment
+
+broker_url = broker.url()
+result_backend = results.url(broker_url)
+
+# A task file: any file of this name in celery_tasks/ and its sub-folders.
+task_file_pattern = "ex*.py"
+
+task_queues = queues.QUEUES
+task_default_queue = queues.DEFAULT_QUEUE
+task_default_exchange = queues.DEFAULT_QUEUE
+task_default_routing_key = queues.DEFAULT_QUEUE
+# With True, a misspelt queue is created without a word and nobody reads it.
+task_create_missing_queues = False
+
+worker_concurrency = environment.positive_integer("CELERY_WORKER_CONCURRENCY", default="auto")
+# A worker takes a message only when a process is free, so that an urgent one never waits behind
+# others that the worker already holds.
+worker_prefetch_multiplier = 1
+# A message is done when its task is, not when it starts: a killed worker loses nothing, but a task may
+# run twice.
+task_acks_late = True
+# Tasks that wait for their time leave the queue; this many at most are held by one worker.
+worker_eta_task_limit = 1000
+
+# Seconds. At the soft limit SoftTimeLimitExceeded is raised in the task, at the hard one it is killed.
+task_time_limit = environment.positive_integer("CELERY_TASK_TIME_LIMIT", default=300)
+task_soft_time_limit = environment.positive_integer("CELERY_TASK_SOFT_TIME_LIMIT", default=270)
+environment.check_time_limits(task_soft_time_limit, task_time_limit)
+
+# Results are kept for `.get()` and chords; a task whose result nobody reads sets ignore_result=True.
+result_expires = 24 * 60 * 60  # seconds
+result_backend_transport_options = broker.result_transport_options(__package__)
+
+broker_transport_options = broker.transport_options(
+    broker_url, project=__package__, longest_task=task_time_limit
+)
+broker_connection_retry_on_startup = True
+# RabbitMQ hands out a lost connection's messages at once: without this they would run twice at the
+# same time. On Redis they would be stranded until the visibility timeout instead.
+worker_cancel_long_running_tasks_on_connection_loss = broker.is_rabbitmq(broker_url)
+# With the stock policy a caller hangs for many seconds when the broker is down.
+task_publish_retry_policy = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.2,
+}

@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from kombu import Connection
+
+
+@contextmanager
+def empty_broker(url: str) -> Iterator[str]:
+    """Lend a broker that holds nothing, and empty it again. One that holds something is not touched."""
+    with Connection(url) as connection:
+        if _is_used(connection):
+            pytest.fail(f"{connection.as_uri()} is not empty: give the tests a broker of their own")
+    yield url
+    with Connection(url) as connection:
+        if connection.transport.driver_type == "redis":
+            connection.default_channel.client.flushdb()
+        else:
+            connection.default_channel.queue_delete("tasks")
+
+
+def _is_used(connection: Connection) -> bool:
+    if connection.transport.driver_type == "redis":
+        return bool(connection.default_channel.client.dbsize())
+    try:
+        return bool(connection.channel().queue_declare("tasks", passive=True).message_count)
+    except connection.channel_errors:
+        return False

@@ -1,0 +1,86 @@
+"""Every test run has a broker, a database and a scratch folder of its own, and no other setting."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from {{ cookiecutter.project_slug }} import app, results
+from {{ cookiecutter.project_slug }}.celery_runtime.embedded import EmbeddedBroker
+
+from .brokers import empty_broker
+from .isolation import use_databases_in
+from .project_copy import ProjectCopy
+from .worker_process import WorkerProcess
+
+scratch = Path(tempfile.mkdtemp(prefix="celery-test-"))  # short: Unix sockets end at about 100 bytes
+server = EmbeddedBroker(scratch)
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("CELERY_")]:
+        del os.environ[name]
+    os.environ["APP_ENV"] = "test"
+    os.environ["CELERY_BROKER_URL"] = server.url(0)
+    if results.url(server.url(0)) == server.url(0):
+        os.environ["CELERY_RESULT_BACKEND"] = server.url(1)
+    use_databases_in(scratch)
+    server.start()
+
+
+def pytest_unconfigure() -> None:
+    server.stop()
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[WorkerProcess]:
+    """A real worker of this project: `task.delay(…).get(timeout=10)` in a test is run by it."""
+    with WorkerProcess(app.main, scratch / "worker.log", concurrency=2) as process:
+        yield process
+
+
+@pytest.fixture(params=["embedded", "redis", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty broker. The last two come from TEST_REDIS_URL and TEST_RABBITMQ_URL."""
+    if request.param == "embedded":
+        own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
+        own.start()
+        yield own.url()
+        own.stop()
+        return
+    variable = f"TEST_{request.param.upper()}_URL"
+    if variable not in os.environ:
+        pytest.skip(f"{variable} names no broker")
+    with empty_broker(os.environ[variable]) as url:
+        yield url
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> ProjectCopy:
+    """A copy of the project without task files, for tests that write some."""
+    return ProjectCopy(app.main, tmp_path).create()
+
+
+@pytest.fixture
+def start(copy: ProjectCopy) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts a worker on the copy: `start("--tasks", "ex1*", CELERY_BROKER_URL=…)`."""
+    with ExitStack() as workers:
+
+        def start_worker(*options: str, concurrency: int = 1, **environment: str) -> WorkerProcess:
+            log = copy.root / f"worker-{len(copy.logs)}.log"
+            copy.logs.append(log)
+            process = WorkerProcess(
+                copy.package,
+                log,
+                *options,
+                concurrency=concurrency,
+                environment={**copy.environment, **environment},
+            )
+            return workers.enter_context(process)
+
+        yield start_worker

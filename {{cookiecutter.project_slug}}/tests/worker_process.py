@@ -1,0 +1,61 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+DEADLINE = 20.0  # seconds
+
+
+class WorkerProcess:
+    """A worker in a process of its own, started in another folder than the project's."""
+
+    def __init__(
+        self,
+        package: str,
+        log: Path,
+        *options: str,
+        concurrency: int = 1,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        quick = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+        self.command = [sys.executable, "-m", "celery", "-A", package, "worker", *quick]
+        self.command += ["--concurrency", str(concurrency), *options]
+        self.log = log
+        self.environment = environment or os.environ
+
+    def __enter__(self) -> Self:
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd="/",
+                env=dict(self.environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self.wait_for(lambda: " ready." in self.output())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A gentle stop takes Celery two seconds; the broker of a test is thrown away anyway.
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return as soon as the condition holds; fail with the log at the deadline or when the worker ends."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            assert self.process.poll() is None, f"the worker ended:\n{self.output()}"
+            assert time.monotonic() < deadline, f"nothing happened in time:\n{self.output()}"
+            time.sleep(0.02)

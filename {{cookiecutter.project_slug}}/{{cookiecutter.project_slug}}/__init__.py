@@ -1,0 +1,3 @@
+from .celery_config import app
+
+__all__ = ["app"]

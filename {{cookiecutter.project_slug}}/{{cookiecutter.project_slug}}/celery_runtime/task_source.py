@@ -1,0 +1,31 @@
+"""Reads task files without importing them: where a function stands, which names its tasks state."""
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def line_of(path: Path, function: str) -> int:
+    """Return the line of the first function or class of that name, 1 when there is none."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = (node for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
+    return next((node.lineno for node in nodes), 1)
+
+
+@functools.cache
+def explicit_task_names(path: Path) -> frozenset[str]:
+    """Return the literal names that decorators of the file state, as in `@app.task(name="mail.send")`."""
+    functions = (node for node in _nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    calls = (call for node in functions for call in node.decorator_list if isinstance(call, ast.Call))
+    keywords = (keyword for call in calls for keyword in call.keywords if keyword.arg == "name")
+    values = (keyword.value for keyword in keywords)
+    return frozenset(v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str))
+
+
+def _nodes(path: Path) -> Iterator[ast.AST]:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    yield from ast.walk(tree)
