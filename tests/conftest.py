@@ -1,0 +1,116 @@
+"""Bakes each combination of options once a run, and lends brokers on which a test is alone."""
+
+import fcntl
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from scripts.baking import BakedProject, bake
+from scripts.rabbitmq import Unavailable, virtual_host
+
+OPTIONS = {
+    "framework": ("django", "plain"),
+    "broker": ("redis", "rabbitmq"),
+    "result_backend": ("redis", "database"),
+}
+COMBINATIONS = [dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())]
+
+
+def combination_id(answers: dict[str, str]) -> str:
+    return "-".join(answers.values())
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def baked(shared_folder: Path) -> Callable[..., BakedProject]:
+    """Bakes a combination once a run and lends it to be read: `baked(framework="plain")`.
+
+    With `installed=True` it has its own environment. A test that changes files takes `bake_own`.
+    """
+
+    def lend(*, installed: bool = False, **answers: str) -> BakedProject:
+        answers = {option: answers.get(option, values[0]) for option, values in OPTIONS.items()}
+        folder = shared_folder / "baked" / combination_id(answers)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            project = BakedProject(folder / "shop", "shop")
+            if not project.path.exists():
+                bake(folder, {"project_slug": "shop", **answers})
+            if installed and not (folder / "installed").exists():
+                project.install()
+                (folder / "installed").touch()
+        return project
+
+    return lend
+
+
+@pytest.fixture
+def bake_own(tmp_path: Path) -> Callable[..., BakedProject]:
+    """Bakes and installs a project that the test may change: `bake_own(project_slug="djcelery")`."""
+
+    def bake_and_install(**answers: str) -> BakedProject:
+        project = bake(tmp_path, {"project_slug": "shop", **answers})
+        project.install()
+        return project
+
+    return bake_and_install
+
+
+def unavailable(reason: str) -> None:
+    """Skip with the reason; where CI promises every server, fail."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A Redis server of the test's own."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        unavailable("redis-server is not installed")
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        address = Path(folder) / "redis.sock"
+        command = [binary, "--port", "0", "--unixsocket", address, "--dir", folder, "--save", ""]
+        server = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 10
+            while not address.exists():
+                assert time.monotonic() < deadline, "redis-server did not start"
+                time.sleep(0.01)
+            yield f"redis+socket://{address}?virtual_host=0"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@pytest.fixture
+def rabbitmq_url() -> Iterator[str]:
+    """A virtual host of the test's own."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(virtual_host())
+        except Unavailable as error:
+            unavailable(str(error))
+        yield url
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """An empty broker, once a Redis and once a RabbitMQ."""
+    return request.getfixturevalue(f"{request.param}_url")
