@@ -1,0 +1,82 @@
+"""Each combination of options, as its user would check it: style, types, imports, worker, its own tests."""
+
+import filecmp
+
+import pytest
+
+from .conftest import COMBINATIONS, combination_id
+from .workers import running_worker
+
+pytestmark = pytest.mark.baked
+
+every_combination = pytest.mark.parametrize("answers", COMBINATIONS, ids=combination_id)
+# The broker is told by its URL alone: it changes no Python file, as the first test shows.
+every_python = pytest.mark.parametrize(
+    "answers", [answers for answers in COMBINATIONS if answers["broker"] == "redis"], ids=combination_id
+)
+
+
+@every_python
+def test_the_broker_option_changes_no_python_file(baked, answers):
+    redis, rabbitmq = baked(**answers), baked(**{**answers, "broker": "rabbitmq"})
+    for path in redis.path.rglob("*.py"):
+        if ".venv" not in path.parts:
+            other = rabbitmq.path / path.relative_to(redis.path)
+            assert filecmp.cmp(path, other, shallow=False), path
+
+
+@every_combination
+def test_style_and_types_are_clean(baked, answers):
+    done = baked(installed=True, **answers).run("make", "lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Success: no issues found" in done.stdout
+
+
+@every_python
+def test_every_module_imports_alone_in_a_fresh_process(baked, answers):
+    project = baked(installed=True, **answers)
+    setup = "import django; django.setup(); " if answers["framework"] == "django" else ""
+    settings = {"DJANGO_SETTINGS_MODULE": f"{project.slug}.settings"} if setup else {}
+    modules = [
+        ".".join(path.relative_to(project.path).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(project.package.rglob("*.py"))
+    ]
+    assert len(modules) > 20
+    for module in modules:
+        code = f"{setup}import importlib; importlib.import_module({module!r})"
+        done = project.run(project.python, "-W", "error::DeprecationWarning:shop", "-c", code, **settings)
+        assert (done.returncode, done.stderr) == (0, ""), module
+
+
+@every_combination
+def test_a_worker_starts_on_the_chosen_broker_and_runs_an_example(baked, answers, request, tmp_path):
+    project = baked(installed=True, **answers)
+    broker_url = request.getfixturevalue(f"{answers['broker']}_url")
+    environment = {"CELERY_BROKER_URL": broker_url}
+    if answers["result_backend"] == "redis":
+        environment["CELERY_RESULT_BACKEND"] = request.getfixturevalue("redis_url")
+    elif answers["framework"] == "django":
+        environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'db.sqlite3'}"
+        project.run(project.python, "manage.py", "migrate", check=True, **environment)
+    else:
+        environment["CELERY_RESULT_BACKEND"] = f"db+sqlite:///{tmp_path / 'results.sqlite3'}"
+    with running_worker(project, tmp_path / "log", concurrency=2, **environment) as worker:
+        code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
+        printed = project.run(project.python, "-c", code, check=True, **environment).stdout
+        chord = (
+            "from celery import chord; from shop.celery_tasks.ex1_try_except import average\n"
+            "print(chord([average.s([1, 3]), average.s([4])])(average.s()).get(timeout=20))"
+        )
+        printed += project.run(project.python, "-c", chord, check=True, **environment).stdout
+    assert printed.splitlines() == ["the average of 1, 2 and 6: 3.0", "the average of nothing: None", "3.0"]
+    assert "Traceback" not in worker.output()
+
+
+@every_combination
+def test_its_own_tests_pass(baked, answers, request):
+    variable = f"TEST_{answers['broker'].upper()}_URL"
+    broker = {variable: request.getfixturevalue(f"{answers['broker']}_url")}
+    done = baked(installed=True, **answers).run("make", "test", **broker)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{variable} names no broker" not in done.stdout
+    assert " failed" not in done.stdout
