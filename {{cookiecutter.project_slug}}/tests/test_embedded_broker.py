@@ -33,7 +33,8 @@ def test_of_many_that_start_it_at_once_one_does(server):
     code += "print(EmbeddedBroker(Path(sys.argv[1])).start())"
     command = [sys.executable, "-c", code.replace("PACKAGE", embedded.__name__.partition(".")[0])]
     starters = [
-        subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
     ]
     answers = [starter.communicate()[0].strip() for starter in starters]
     assert sorted(answers) == ["False", "False", "False", "True"]

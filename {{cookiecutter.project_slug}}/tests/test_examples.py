@@ -2,11 +2,11 @@
 
 import pytest
 
+from {{ cookiecutter.project_slug }} import app
+
 
 def example(name):
-    return pytest.importorskip(
-        f"{{ cookiecutter.project_slug }}.celery_tasks.{name}", reason=f"{name}.py was deleted"
-    )
+    return pytest.importorskip(f"{app.main}.celery_tasks.{name}", reason=f"{name}.py was deleted")
 
 
 def test_an_expected_error_is_handled_in_the_task(worker):

@@ -71,7 +71,11 @@ WAYS = {
     "app.send_task(seen.name, ('x',))": ["x 5"],
     "app.send_task(seen.name, ('x',), priority=9)": ["x 9"],
     "group(seen.s('a'), seen.s('b').set(priority=1)).apply_async(priority=7)": ["a 7", "b 7"],
-    "chain(seen.s('a'), seen.s('b').set(priority=2), seen.s('c')).apply_async(priority=7)": ["a 7", "b 2", "c 2"],
+    "chain(seen.s('a'), seen.s('b').set(priority=2), seen.s('c')).apply_async(priority=7)": [
+        "a 7",
+        "b 2",
+        "c 2",
+    ],
     "chord([seen.si('head')], seen.si('body')).apply_async(priority=7)": ["body 7", "head 7"],
     "chord([seen.si('head')])(seen.si('body').set(priority=9))": ["body 9", "head 5"],
     "chord([seen.si('head')])(seen.si('body'))": ["body 5", "head 5"],
@@ -112,7 +116,10 @@ def test_every_way_to_publish_gives_the_priority_that_was_meant(notes, start, br
 def test_a_route_can_set_the_priority(notes, start, broker_url):
     notes.write("ex2.py", "from PACKAGE import app\napp.conf.task_routes = {'*.seen': {'priority': 6}}\n")
     worker = start(CELERY_BROKER_URL=broker_url)
-    notes.run("from PACKAGE.celery_tasks.ex2 import *; from PACKAGE.celery_tasks.ex1 import seen; seen.delay('x')", CELERY_BROKER_URL=broker_url)
+    notes.run(
+        "from PACKAGE.celery_tasks.ex2 import *; from PACKAGE.celery_tasks.ex1 import seen; seen.delay('x')",
+        CELERY_BROKER_URL=broker_url,
+    )
     worker.wait_for(lambda: notes.notes() == ["x 6"])
 
 
