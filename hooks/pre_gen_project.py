@@ -2,23 +2,25 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 PROBLEM = {{ cookiecutter.project_slug | slug_problem | tojson }}
-SLUG = {{ cookiecutter.project_slug | tojson }}
+SLUG = Path({{ cookiecutter.project_slug | tojson }})
+OUTPUT = Path({{ cookiecutter._output_dir | default("") | tojson }})  # cruft does not tell it
 
 
-def remove_empty_parents(project: Path, slug: str) -> None:
-    """Remove the folders that a slug such as `../evil/deep` made on the way to the project."""
+def remove_with_parents(project: Path, depth: int) -> None:
+    """Remove the empty folders that a slug such as `../evil/deep` made on the way to the project."""
     os.chdir(project.anchor)
-    for folder, _ in zip([project, *project.parents], Path(slug).parts, strict=False):
-        try:
+    for folder in [project, *project.parents][:depth]:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            return
 
 
 if PROBLEM:
     print(f"error: {PROBLEM}.", file=sys.stderr)
-    remove_empty_parents(Path.cwd(), SLUG)
+    # A folder with no parents to remove is left to cookiecutter, which fails when it finds none.
+    if len(SLUG.parts) > 1:
+        remove_with_parents(OUTPUT / SLUG, len(SLUG.parts))
     sys.exit(1)

@@ -32,6 +32,8 @@ def main() -> None:
             except Unavailable as error:
                 sys.exit(f"error: {error}.")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cookiecutter-celery-")))
+        # cookiecutter and uv leave files in the folder for temporary files; this way they go with the rest.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
         sys.exit(run(folder, answers, environment))
 
 

@@ -7,6 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import Self
 
+from .isolation import PRELUDE
+
 NOTE_TASK = """
     from pathlib import Path
     from PACKAGE.celery_config import app
@@ -52,7 +54,8 @@ class ProjectCopy:
 
     def run(self, code: str, **environment: str) -> str:
         """Run Python code, filled in likewise, in a process of its own; return what it printed."""
-        done = self._run([sys.executable, "-c", self._filled_in(code)], environment)
+        script = f"{PRELUDE}\n{self._filled_in(code)}"
+        done = self._run([sys.executable, "-c", script], environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

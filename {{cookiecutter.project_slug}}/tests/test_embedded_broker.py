@@ -60,6 +60,15 @@ def test_a_folder_that_others_may_enter_or_a_link_is_refused(server, make):
         server.start()
 
 
+@pytest.fixture
+def stop_embedded_broker(copy):
+    def stop():
+        return copy.run("from PACKAGE.celery_runtime import embedded; embedded.main(['stop'])")
+
+    yield stop
+    stop()
+
+
 def test_importing_the_project_starts_nothing(copy, tmp_path):
     code = "import PACKAGE; print(PACKAGE.app.conf.broker_url, PACKAGE.celery_runtime.embedded.PROJECT_BROKER.is_running())"
     development = {"APP_ENV": "development", "CELERY_BROKER_URL": "", "CELERY_RESULT_BACKEND": ""}
@@ -68,16 +77,15 @@ def test_importing_the_project_starts_nothing(copy, tmp_path):
     assert running == "False"
 
 
-def test_a_worker_starts_it_says_so_and_leaves_it_to_stop(copy, start):
+def test_a_worker_starts_it_says_so_and_leaves_it_to_stop(copy, start, stop_embedded_broker):
     development = {"APP_ENV": "development", "CELERY_BROKER_URL": "", "CELERY_RESULT_BACKEND": ""}
     copy.write_note_task("ex1_note.py")
     worker = start(**development)
     assert "broker: embedded Valkey" in worker.output()
     copy.run("from PACKAGE.celery_tasks.ex1_note import note; note.delay('ran')", **development)
     worker.wait_for(lambda: copy.notes() == ["ran"])
-    stop = "from PACKAGE.celery_runtime import embedded; embedded.main(['stop'])"
-    assert "was stopped" in copy.run(stop)
-    assert "was not running" in copy.run(stop)
+    assert "was stopped" in stop_embedded_broker()
+    assert "was not running" in stop_embedded_broker()
 
 
 def test_without_it_a_publisher_is_told_what_to_do_at_once(copy):

@@ -1,6 +1,8 @@
 import os
 from pathlib import Path
 
+PRELUDE = "import django; django.setup()"  # of a script that publishes tasks
+
 
 def use_databases_in(scratch: Path) -> None:
     """Give this test run, and the workers it starts, a database of their own."""

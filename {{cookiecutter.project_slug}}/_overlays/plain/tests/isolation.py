@@ -3,6 +3,8 @@ from pathlib import Path
 
 from {{ cookiecutter.project_slug }} import results
 
+PRELUDE = ""  # of a script that publishes tasks
+
 
 def use_databases_in(scratch: Path) -> None:
     """Give this test run, and the workers it starts, a database of their own."""

@@ -1,0 +1,249 @@
+"""What is written for each combination of options: these files, whole, and nothing of the template in them."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from local_extensions import TAKEN
+from scripts.baking import TEMPLATE, BakedProject, bake, clean_environment
+
+from .conftest import COMBINATIONS, combination_id
+
+# In the template, two folders have this name: the project and its package.
+SLUG = "{{cookiecutter.project_slug}}"
+
+FILES = {
+    ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
+    "shop": "__init__.py celery_config.py queues.py results.py settings.py",
+    "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py demo.py discovery.py embedded.py
+        environment.py priorities.py queue_depth.py task_modules.py task_source.py""",
+    "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex14_priorities.py",
+    "tests": """__init__.py brokers.py conftest.py isolation.py project_copy.py test_broken_task_files.py
+        test_discovery.py test_embedded_broker.py test_engine_hooks.py test_environment.py test_examples.py
+        test_priorities.py test_selection.py worker_process.py""",
+}
+DJANGO_FILES = {".": "manage.py", "shop": "asgi.py urls.py wsgi.py"}
+
+DEPENDENCIES = {
+    ("django", "redis"): {"celery[redis]", "kombu", "django", "dj-database-url"},
+    ("django", "database"): {"celery[redis]", "kombu", "django", "dj-database-url", "django-celery-results"},
+    ("plain", "redis"): {"celery[redis]", "kombu"},
+    ("plain", "database"): {"celery[redis]", "kombu", "sqlalchemy"},
+}
+READERS = {
+    *("environment.text", "environment.positive_integer", "environment.required", "environment.names"),
+    *("os.environ.get", "os.getenv"),
+}
+CRUFT = (sys.executable, "-m", "cruft")
+SCHEMES = {"redis": "redis", "rabbitmq": "amqp"}
+AWKWARD = {
+    "quotes": """Bob's "shop" 'n' `bar`""",
+    "three quotes": '''"""shop""" \'\'\'bar\'\'\'''',
+    "backslashes": r"C:\new\table\u0041\x",
+    "non-ASCII": "Zoë Ωmega 日本 🐇",
+    "markup": "<b>&amp; Söhne</b> # $HOME ${PATH} %s",
+    "300 characters": "shop," * 60,
+}
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=combination_id)
+def answers(request) -> dict[str, str]:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def project(answers, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+    """A bake as it was written: the projects that `baked` lends may hold environments and caches."""
+    return bake(tmp_path_factory.mktemp("bake"), {"project_slug": "shop", **answers})
+
+
+def files_of(project: BakedProject) -> dict[str, Path]:
+    return {str(path.relative_to(project.path)): path for path in project.path.rglob("*") if path.is_file()}
+
+
+def pyproject(project: BakedProject) -> dict:
+    return tomllib.loads((project.path / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def distribution(requirement: str) -> str:
+    """Return the name in front of the version, with its extras: `celery[redis]` of `celery[redis]>=5`."""
+    return re.match(r"[\w\[\]-]+", requirement)[0]
+
+
+def test_the_files(project, answers):
+    folders = [*FILES.items(), *(DJANGO_FILES.items() if answers["framework"] == "django" else ())]
+    expected = [str(Path(folder, name)) for folder, names in folders for name in names.split()]
+    assert sorted(files_of(project)) == sorted(expected)
+    written = {str(path.relative_to(project.path)) for path in project.path.rglob("*") if path.is_dir()}
+    assert written == set(FILES) - {"."}
+
+
+def test_nothing_of_the_template_is_left(project):
+    for name, path in files_of(project).items():
+        text = f"{name}\n{path.read_text(encoding='utf-8')}"
+        for trace in ("{{", "{%", "{#", "_overlays", "cookiecutter"):
+            assert trace not in text, f"{trace} in {name}"
+
+
+def source_of(name: str, answers: dict[str, str]) -> Path:
+    """Return the file of the template that this one of the project was made from."""
+    framework, result_backend = answers["framework"], answers["result_backend"]
+    folders = (".", f"_overlays/{framework}", f"_overlays/{framework}-{result_backend}")
+    sources = [TEMPLATE / SLUG / folder / re.sub("^shop/", f"{SLUG}/", name) for folder in folders]
+    [source] = [path for path in sources if path.is_file()]
+    return source
+
+
+def test_generated_python_was_written_as_if_no_template_existed(project, answers):
+    for name, path in files_of(project).items():
+        if not name.endswith(".py"):
+            continue
+        source = source_of(name, answers).read_bytes()
+        if name == "manage.py" or name.startswith("tests/"):  # these must name the package
+            source = source.replace(b"{{ cookiecutter.project_slug }}", b"shop")
+        assert path.read_bytes() == source, name
+
+
+def test_the_dependencies(project, answers):
+    required = pyproject(project)["project"]["dependencies"]
+    expected = DEPENDENCIES[answers["framework"], answers["result_backend"]]
+    assert sorted(map(distribution, required)) == sorted(expected)
+
+
+def test_no_slug_can_have_the_name_of_a_dependency(project):
+    written = pyproject(project)
+    required = [*written["project"]["dependencies"], *written["dependency-groups"]["dev"]]
+    names = {distribution(requirement).partition("[")[0].replace("-", "_") for requirement in required}
+    assert names <= TAKEN
+
+
+def variables_read(package: Path) -> Iterator[str]:
+    """Find the environment variables that the package reads, by name or by a constant that holds it."""
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assigned = [statement for statement in tree.body if isinstance(statement, ast.Assign)]
+        constants = {ast.unparse(one.targets[0]): one.value for one in assigned}
+        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
+            reader = ast.unparse(call.func)
+            if reader == "dj_database_url.config":
+                yield "DATABASE_URL"
+            elif reader in READERS and ast.unparse(call.args[0]) != "name":  # a reader's own parameter
+                yield ast.literal_eval(constants.get(ast.unparse(call.args[0]), call.args[0]))
+
+
+def test_env_example_names_what_is_read_and_sets_nothing(project, answers):
+    text = (project.path / ".env.example").read_text(encoding="utf-8")
+    assert all(not line or line.startswith("#") for line in text.splitlines())
+    shown = re.findall(r"^#([A-Z_]+)=(.*)$", text, flags=re.MULTILINE)
+    assert sorted(name for name, _ in shown) == sorted(set(variables_read(project.package)))
+    assert dict(shown)["CELERY_BROKER_URL"].startswith(f"{SCHEMES[answers['broker']]}://")
+
+
+def test_the_readme_tells_how_to_see_it_run(project):
+    assert "make demo" in (project.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_same_answers_give_the_same_project(project, answers, tmp_path):
+    first, second = (
+        {name: (path.stat().st_mode, path.read_bytes()) for name, path in files_of(one).items()}
+        for one in (project, bake(tmp_path, {"project_slug": "shop", **answers}))
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("framework", ["django", "plain"])
+@pytest.mark.parametrize("awkward", AWKWARD)
+def test_awkward_answers_survive(awkward, framework, tmp_path):
+    text = AWKWARD[awkward]
+    told = {"project_name": text, "description": text, "author_name": text}
+    project = bake(tmp_path, {"project_slug": "shop", "framework": framework, **told})
+    written = pyproject(project)["project"]
+    assert (written["description"], written["authors"]) == (text, [{"name": text}])
+    assert text in (project.path / "LICENSE").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("license", "titles"),
+    {"MIT": ["MIT License"], "BSD-3-Clause": ["BSD 3-Clause License"], "proprietary": []}.items(),
+)
+def test_the_license(license, titles, tmp_path):
+    project = bake(tmp_path, {"project_slug": "shop", "license": license})
+    texts = [path.read_text() for name, path in files_of(project).items() if "license" in name.lower()]
+    assert [text.splitlines()[0] for text in texts] == titles
+    assert pyproject(project)["project"].get("license") == (license if titles else None)
+
+
+WRITE_DOWN = """
+import os, sys
+
+def write_down(event, arguments):
+    if event in ("subprocess.Popen", "os.system", "os.exec", "socket.connect", "socket.getaddrinfo"):
+        with open(os.environ["WRITTEN_DOWN"], "a") as file:
+            print(event, *map(str, arguments[1] if event == "subprocess.Popen" else arguments), file=file)
+
+sys.addaudithook(write_down)
+"""
+
+
+def run(*command: str, cwd: Path, **environment: str) -> str:
+    env = clean_environment(HOME=str(cwd), **environment)
+    return subprocess.run(command, cwd=cwd, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def test_the_next_steps_are_printed_and_nothing_else_is_done(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WRITE_DOWN)  # Python imports it first, in the hooks too
+    written_down = tmp_path / "written down"
+    command = (sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "--default-config")
+    printed = run(*command, cwd=tmp_path, PYTHONPATH=str(tmp_path), WRITTEN_DOWN=str(written_down))
+    steps = [line.split("   ")[0].strip() for line in printed.strip().splitlines()]
+    assert steps == ["Next:", "cd shop", "make demo", "make worker", "make test"]
+    before, after = written_down.read_text().splitlines()  # the two hooks
+    assert all(line.startswith(f"subprocess.Popen {sys.executable} ") for line in (before, after))
+    assert not list(tmp_path.rglob(".git"))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it stands, committed to a repository of its own."""
+    folder = tmp_path_factory.mktemp("repository")
+    listed = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=TEMPLATE)
+    for name in [name for name in listed.split("\0") if (TEMPLATE / name).is_file()]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TEMPLATE / name, folder / name)
+    run("git", "init", "--quiet", cwd=folder)
+    run("git", "add", "--all", cwd=folder)
+    run("git", "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "All", cwd=folder)
+    return folder
+
+
+@pytest.mark.parametrize("framework", ["django", "plain"])
+def test_cruft_creates_it_and_finds_nothing_to_update(framework, repository, tmp_path):
+    context = json.dumps({"project_slug": "shop", "framework": framework})
+    run(*CRUFT, "create", str(repository), "--no-input", "--extra-context", context, cwd=tmp_path)
+    created = BakedProject(tmp_path / "shop", "shop")
+    expected = files_of(bake(tmp_path / "baked", {"project_slug": "shop", "framework": framework}))
+    assert sorted(files_of(created)) == sorted([*expected, ".cruft.json"])
+    assert "up to date" in run(*CRUFT, "check", cwd=created.path)
+    run(*CRUFT, "diff", "--exit-code", cwd=created.path)
+
+
+def test_cruft_can_be_left_at_the_second_question_for_the_slug(repository, tmp_path):
+    command = [*CRUFT[1:], "create", str(repository), "--output-dir", str(tmp_path / "output")]
+    terminal = pexpect.spawn(CRUFT[0], command, env=clean_environment(HOME=str(tmp_path)), encoding="utf-8")
+    for question, answer in (("Name of the project", ""), ("Name of the Python", "my-shop")):
+        terminal.expect_exact(question)
+        terminal.sendline(answer)
+    terminal.expect("error: project_slug 'my-shop'.*Name of the Python package")
+    terminal.sendeof()
+    terminal.expect(pexpect.EOF)
+    assert "Abort" in terminal.before.splitlines()[-1]
+    assert "Traceback" not in terminal.before
