@@ -22,6 +22,10 @@ FAULTS = {
         {"ex1.py": NAMED_TASK, "ex2.py": NAMED_TASK},
         ("ex2.py", 5, "'same' is taken by PACKAGE/celery_tasks/ex1.py:5", "Rename one"),
     ),
+    "a name twice in one file": (
+        {"ex1.py": "from PACKAGE import app\n\n@app.task\ndef f(): ...\n\n@app.task\ndef f(): ...\n"},
+        ("ex1.py", 7, "ex1.f' is taken by PACKAGE/celery_tasks/ex1.py:4", "Rename one"),
+    ),
     "unknown queue": (
         {"ex1.py": "from PACKAGE import app\n\n@app.task(queue='taks')\ndef lost(): ...\n"},
         ("ex1.py", 3, "queue 'taks'", "queues.py"),

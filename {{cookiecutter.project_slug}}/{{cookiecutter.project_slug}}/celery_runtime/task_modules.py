@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import environment
-from .discovery import Problem, TaskModule, folder_of, project_root, scan, select
-from .task_source import explicit_task_names, line_of
+from .discovery import Problem, TaskModule, folder_of, natural, project_root, scan, select
+from .task_source import explicit_task_names, lines_of
 
 if TYPE_CHECKING:
     from .app import Celery
@@ -95,8 +95,11 @@ class TaskModules:
             yield from _shadowed(module, imported)
 
     def _duplicate_names(self) -> Iterator[Problem]:
-        for name, first, second in dict.fromkeys(self.app.duplicate_task_names):  # Celery tells some twice
-            (file, line), (other_file, other_line) = self._definition(second), self._definition(first)
+        # Celery registers the tasks of an app in no particular order, and tells some twice.
+        pairs = {(name, *sorted((first, second))) for name, first, second in self.app.duplicate_task_names}
+        for name, *functions in sorted(pairs):
+            places = sorted(place for function in set(functions) for place in self._definitions(function))
+            (_, other_file, other_line), (_, file, line) = places[0], places[-1]
             yield Problem(
                 file,
                 line,
@@ -125,13 +128,12 @@ class TaskModules:
             return self._relative(inspect.getsourcefile(type(task)) or ""), 1
         return self._relative(code.co_filename), code.co_firstlineno
 
-    def _definition(self, qualified_name: str) -> tuple[str, int]:
+    def _definitions(self, qualified_name: str) -> Iterator[tuple[list[str | int], str, int]]:
         module_name, _, name = qualified_name.rpartition(".")
-        module = sys.modules.get(module_name)
-        path = getattr(module, "__file__", None)
-        if path is None:
-            return qualified_name, 1
-        return self._relative(path), line_of(Path(path), name)
+        path = getattr(sys.modules.get(module_name), "__file__", None)
+        file = qualified_name if path is None else self._relative(path)
+        for line in lines_of(Path(path or ""), name) or [1]:
+            yield natural(file), file, line
 
     def _relative(self, path: str) -> str:
         resolved = Path(path).resolve()

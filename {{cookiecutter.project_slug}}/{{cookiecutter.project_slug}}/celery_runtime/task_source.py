@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def line_of(path: Path, function: str) -> int:
-    """Return the line of the first function or class of that name, 1 when there is none."""
+def lines_of(path: Path, function: str) -> list[int]:
+    """Return the lines of the functions and classes of that name, ascending; empty when there is none."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    nodes = (node for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
-    return next((node.lineno for node in nodes), 1)
+    return sorted(node.lineno for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
 
 
 @functools.cache
