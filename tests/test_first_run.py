@@ -124,7 +124,7 @@ def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, tm
     try:
         worker = start_make(project, "worker", log, **development)
         wait_for(lambda: " ready." in log.read_text(), log.read_text)
-        assert log.read_text().count("broker: embedded Valkey in ") == 1
+        assert log.read_text().count("broker and results: embedded Valkey in ") == 1
         code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
         assert "3.0" in project.run(project.python, "-c", code, check=True, **development).stdout
         end(worker)

@@ -48,10 +48,8 @@ class Celery(celery.Celery):
         try:
             yield
         except (OperationalError, OSError) as error:
-            if embedded.is_used(self.conf) and not embedded.PROJECT_BROKER.is_running():
-                error.add_note(
-                    "The embedded broker is not running: start a worker, which starts it: make worker"
-                )
+            if hint := embedded.hint(self.conf, "broker", "results"):
+                error.add_note(hint)
             raise
 
     def _load_task_modules(self, **_: Any) -> None:
@@ -61,9 +59,9 @@ class Celery(celery.Celery):
             click.secho(f"warning: {warning}", fg="yellow", bold=True, err=True)
 
     def _start_embedded_broker(self, **_: Any) -> None:
-        if embedded.is_used(self.conf):
+        if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
-            click.echo(f"broker: {embedded.DESCRIPTION}", err=True)
+            click.echo(embedded.description(self.conf), err=True)
 
     def _warn_duplicate_task_name(self, name: str, existing: str, new: str, consequence: str) -> None:
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import click
-from kombu.exceptions import OperationalError
 
+from . import embedded
 from .discovery import Problem
 from .priorities import LEVELS, Priority
 from .queue_depth import Depth, read_depths
@@ -81,13 +81,9 @@ def queues(ctx: click.Context, as_json: bool) -> None:
     """
     app = _own_app(ctx)
     try:
-        with app.connection_for_read() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            depths = read_depths(connection, sorted(app.amqp.queues))
-    except (OperationalError, OSError) as error:
-        raise click.ClickException(
-            f"the broker at {app.connection().as_uri()} does not answer: {error}"
-        ) from None
+        depths = read_depths(app)
+    except ConnectionError as error:
+        raise click.ClickException(f"{error}\n{embedded.hint(app.conf, 'broker')}".strip()) from None
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(depth) for depth in depths], indent=2))
     else:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from kombu.exceptions import OperationalError
 
 from . import embedded
 from .environment import ConfigurationError
@@ -58,7 +57,7 @@ def _broker(scratch: Path) -> Iterator["Celery"]:
     from .. import app
 
     try:
-        if embedded.is_used(app.conf):
+        if embedded.uses(app.conf):
             os.environ["CELERY_RESULT_BACKEND"] = server.url(1)
         if not given or server.url(1) in app.conf.result_backend:
             with _timed("start an embedded Valkey"):
@@ -93,11 +92,9 @@ def _full_name(app: "Celery", name: str) -> str:
 
 def _refuse_foreign_messages(app: "Celery") -> None:
     try:
-        with app.connection_for_read() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            waiting = sum(depth.total for depth in read_depths(connection, sorted(app.amqp.queues)))
-    except (OperationalError, OSError) as error:
-        raise ConfigurationError(f"the broker does not answer: {error}", "Start it.") from None
+        waiting = sum(depth.total for depth in read_depths(app))
+    except ConnectionError as error:
+        raise ConfigurationError(str(error), "Start it, or correct CELERY_BROKER_URL.") from None
     if waiting:
         raise ConfigurationError(
             f"{waiting} messages wait on this broker, which the demo would run",

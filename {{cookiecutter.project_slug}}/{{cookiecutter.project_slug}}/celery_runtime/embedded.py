@@ -139,16 +139,27 @@ def _project_directory() -> Path:
 
 
 PROJECT_BROKER = EmbeddedBroker(_project_directory())
-DESCRIPTION = (
-    f"embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
-    "It stays up until `make stop`; CELERY_BROKER_URL names another broker."
-)
 
 
-def is_used(conf: Mapping[str, Any]) -> bool:
-    """Whether the settings name the embedded server, as broker or for results."""
-    urls = (conf["broker_url"], conf["result_backend"])
-    return any(str(PROJECT_BROKER.socket) in (url or "") for url in urls)
+def uses(conf: Mapping[str, Any]) -> list[str]:
+    """Return what the settings use the embedded server for: "broker", "results", both or neither."""
+    urls = {"broker": conf["broker_url"], "results": conf["result_backend"]}
+    return [use for use, url in urls.items() if str(PROJECT_BROKER.socket) in (url or "")]
+
+
+def description(conf: Mapping[str, Any]) -> str:
+    """Return the line that tells a developer what runs, why, and how to end or replace it."""
+    return (
+        f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
+        "It stays up until `make stop`; CELERY_BROKER_URL names another broker."
+    )
+
+
+def hint(conf: Mapping[str, Any], *needed: str) -> str:
+    """Return what to do when the embedded server is needed for that and not running; else an empty text."""
+    if set(needed) & set(uses(conf)) and not PROJECT_BROKER.is_running():
+        return "The embedded broker is not running. A worker starts it: make worker"
+    return ""
 
 
 def main(arguments: list[str]) -> None:
@@ -157,7 +168,7 @@ def main(arguments: list[str]) -> None:
         print("The embedded broker was stopped." if stopped else "The embedded broker was not running.")
     elif arguments == ["start"]:
         PROJECT_BROKER.start()
-        print(f"broker: {DESCRIPTION}")
+        print(f"The embedded broker runs in {PROJECT_BROKER.directory}.")
     else:
         raise SystemExit(f"usage: python -m {__package__}.embedded start|stop")
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from celery import Celery
 from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from .priorities import LEVELS
 
@@ -26,16 +28,24 @@ class Depth:
     by_priority: Mapping[int, int] | None
 
 
-def read_depths(connection: Connection, queues: list[str], most_taken: int = MOST_TAKEN) -> list[Depth]:
-    """Return the depth of each queue. A queue that the broker does not know yet is empty.
+def read_depths(app: Celery, most_taken: int = MOST_TAKEN) -> list[Depth]:
+    """Return the depth of each queue of the project. A queue that the broker does not know yet is empty.
 
     Raises:
-        OSError, kombu.exceptions.OperationalError: the broker does not answer.
+        ConnectionError: the broker does not answer, or refuses the login.
     """
-    if connection.transport.driver_type == "redis":
-        channel = connection.default_channel
-        return [_redis_depth(channel, queue) for queue in queues]
-    return [_rabbitmq_depth(connection, queue, most_taken) for queue in queues]
+    queues = sorted(app.amqp.queues)
+    with app.connection_for_read() as connection:
+        faults: tuple[type[Exception], ...] = (OperationalError,)
+        faults += (*connection.connection_errors, *connection.channel_errors)
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            if connection.transport.driver_type == "redis":
+                channel = connection.default_channel
+                return [_redis_depth(channel, queue) for queue in queues]
+            return [_rabbitmq_depth(connection, queue, most_taken) for queue in queues]
+        except faults as error:
+            raise ConnectionError(f"the broker at {connection.as_uri()} does not answer: {error}") from error
 
 
 def _redis_depth(channel: Any, queue: str) -> Depth:
