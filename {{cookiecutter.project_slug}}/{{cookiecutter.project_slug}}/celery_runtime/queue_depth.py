@@ -36,8 +36,11 @@ def read_depths(app: Celery, most_taken: int = MOST_TAKEN) -> list[Depth]:
     """
     queues = sorted(app.amqp.queues)
     with app.connection_for_read() as connection:
-        faults: tuple[type[Exception], ...] = (OperationalError,)
-        faults += (*connection.connection_errors, *connection.channel_errors)
+        faults: tuple[type[BaseException], ...] = (
+            OperationalError,
+            *connection.connection_errors,
+            *connection.channel_errors,
+        )
         try:
             connection.ensure_connection(max_retries=1, interval_start=0)
             if connection.transport.driver_type == "redis":
