@@ -24,9 +24,9 @@ test-fast: .venv/ready  ## run the tests that need no baked environment
 	@$(RUN) pytest -n 2 -m "not baked"
 
 .PHONY: lint
-lint: .venv/ready  ## check the style
-	$(RUN) ruff check --config pyproject.toml .
-	$(RUN) ruff format --config pyproject.toml --check .
+lint: .venv/ready  ## check the style of what is not baked; a baked project has its own
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
 
 .PHONY: mutations
 mutations: .venv/ready  ## break the generated code, one promise at a time; a generated test must notice
@@ -42,7 +42,7 @@ requirements: | $(UV)  ## pin anew what developing the template needs
 		--no-emit-find-links --no-annotate --group dev --upgrade --output-file requirements-dev.txt
 
 .venv/ready: requirements-dev.txt | $(UV)
-	@test -x .venv/bin/python || $(UV) venv --quiet --python '>=3.11' .venv
+	@test -x .venv/bin/python || $(UV) venv --quiet --python "$${UV_PYTHON:->=3.11}" .venv
 	@$(UV) pip sync --quiet --require-hashes --python .venv/bin/python requirements-dev.txt
 	@touch $@
 

@@ -67,13 +67,13 @@ def _measure(project: BakedProject, modules: int, libraries: list[str]) -> disco
     )
     app, imports, worker = results["application"], results["imports"], results["worker"]
     return discovery_table.Cost(
-        app=median(run["application"] for run in app),
-        imports=median(run["imports"] for run in imports),
-        finalize=median(run["finalize"] for run in imports),
-        imports_and_finalize=median(run["imports"] + run["finalize"] for run in imports),
-        worker=median(run["total"] for run in worker),
-        worker_finalize=median(run["finalize"] for run in worker),
-        worker_without_finalize=median(run["total"] - run["finalize"] for run in worker),
+        app=median(each["application"] for each in app),
+        imports=median(each["imports"] for each in imports),
+        finalize=median(each["finalize"] for each in imports),
+        imports_and_finalize=median(each["imports"] + each["finalize"] for each in imports),
+        worker=median(each["total"] for each in worker),
+        worker_finalize=median(each["finalize"] for each in worker),
+        worker_without_finalize=median(each["total"] - each["finalize"] for each in worker),
     )
 
 
