@@ -13,7 +13,7 @@ from . import discovery_table
 from .command import run, unconfigured
 from .side_by_side import interleave
 
-RUNS = {10: 15, 100: 9, 1000: 7, 5000: 5}  # by number of modules
+RUNS = {10: 15, 100: 9, 1000: 11, 5000: 5}  # by number of modules
 PROBE = Path(__file__).with_name("discovery_probe.py")
 TASK_MODULE = '''\
 from ..celery_config import app
@@ -79,5 +79,5 @@ def _measure(project: BakedProject, modules: int, libraries: list[str]) -> disco
 
 def _probe(project: BakedProject, measurement: str, *modules: str) -> Any:
     # -P: the modules beside the probe must not hide those of the project.
-    command = (project.python, "-P", PROBE, measurement, project.slug, *modules)
-    return json.loads(project.run(*command, check=True).stdout)
+    done = project.run(project.python, "-P", PROBE, measurement, project.slug, *modules, check=True)
+    return json.loads(done.stdout)

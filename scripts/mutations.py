@@ -195,7 +195,9 @@ MUTATIONS = (
 
 def failed_tests(project: BakedProject, selection: str) -> list[str]:
     """Run the selected generated tests up to the first failure; return the names of those that failed."""
-    done = project.run(project.python, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", "-k", selection)
+    done = project.run(
+        project.python, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", "-k", selection
+    )
     return re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
 
 

@@ -62,7 +62,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     except BrokenTaskModules as error:
         problems = error.problems
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(problem) for problem in problems], indent=2))
+        click.echo(json.dumps([problem._asdict() for problem in problems], indent=2))
     elif problems:
         click.echo(describe(problems))
     else:

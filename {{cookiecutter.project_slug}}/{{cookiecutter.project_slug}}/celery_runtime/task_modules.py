@@ -142,7 +142,9 @@ class TaskModules:
 
 
 def _shadowed(module: TaskModule, imported: ModuleType) -> Iterator[Problem]:
-    if imported.__file__ is not None and Path(imported.__file__).resolve() != module.path.resolve():
+    if imported.__file__ in (None, str(module.path)):  # resolving both takes almost as long as the import
+        return
+    if Path(imported.__file__).resolve() != module.path.resolve():
         problem = f"Python imports {imported.__file__} under this name"
         yield Problem(module.file, 1, problem, "Rename one of the two.")
 
