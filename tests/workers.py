@@ -42,7 +42,9 @@ def running_worker(
     """Start `celery -A SLUG worker` in the folder `/`; end it and its children with SIGKILL."""
     arguments = ["-m", "celery", "-A", project.slug, command, "--loglevel", "INFO", *options]
     if command == "worker":
-        arguments += ["--concurrency", str(concurrency), "--without-gossip", "--without-mingle"]
+        # RabbitMQ turns away a second worker of the same name.
+        arguments += ["--hostname", f"{log.stem}@%h", "--concurrency", str(concurrency)]
+        arguments += ["--without-gossip", "--without-mingle"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(project.python), *arguments],

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from {{ cookiecutter.project_slug }} import app, results
-from {{ cookiecutter.project_slug }}.celery_runtime.embedded import EmbeddedBroker
+from {{ cookiecutter.project_slug }}.celery_runtime.embedded import EmbeddedBroker, temporary_folder
 
 from .brokers import empty_broker
 from .isolation import use_databases_in
 from .project_copy import ProjectCopy
 from .worker_process import WorkerProcess
 
-scratch = Path(tempfile.mkdtemp(prefix="celery-test-"))  # short: Unix sockets end at about 100 bytes
+scratch = Path(tempfile.mkdtemp(prefix="celery-test-", dir=temporary_folder()))
 server = EmbeddedBroker(scratch)
 
 

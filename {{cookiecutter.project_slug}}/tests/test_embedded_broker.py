@@ -12,7 +12,7 @@ from {{ cookiecutter.project_slug }}.celery_runtime.environment import Configura
 
 @pytest.fixture
 def server():
-    with tempfile.TemporaryDirectory(prefix="celery-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="celery-test-", dir=embedded.temporary_folder()) as folder:
         broker = embedded.EmbeddedBroker(Path(folder) / "broker")
         yield broker
         broker.stop()
@@ -46,6 +46,11 @@ def test_it_keeps_its_messages_when_it_is_stopped(server):
     server.stop()
     server.start()
     assert server._client().llen("list") == 1
+
+
+def test_a_folder_too_deep_for_a_socket_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="too deep"):
+        embedded.EmbeddedBroker(tmp_path / ("x" * 100)).start()
 
 
 def test_its_folder_is_private(server):

@@ -23,7 +23,8 @@ class WorkerProcess:
     ) -> None:
         quick = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
         self.command = [sys.executable, "-m", "celery", "-A", package, "worker", *quick]
-        self.command += ["--concurrency", str(concurrency), *options]
+        # RabbitMQ turns away a second worker of the same name.
+        self.command += ["--hostname", f"{log.stem}@%h", "--concurrency", str(concurrency), *options]
         self.log = log
         self.environment = environment or os.environ
 

@@ -31,7 +31,7 @@ RETRIED = "ex3_auto_retry.succeed_on_run"
 
 
 def main() -> None:
-    scratch = Path(tempfile.mkdtemp(prefix="celery-demo-"))
+    scratch = Path(tempfile.mkdtemp(prefix="celery-demo-", dir=embedded.temporary_folder()))
     try:
         with _broker(scratch) as app:
             _show_discovery(app)

@@ -23,7 +23,8 @@ from redis.retry import Retry
 from .environment import ConfigurationError
 
 # Unix socket paths end at 104 bytes on macOS, 108 on Linux, so the project's own folder may be too deep.
-LONGEST_SOCKET_PATH = 100
+LONGEST_SOCKET_PATH = 103
+LONGEST_TEMPORARY_FOLDER = 55
 START_TIMEOUT = 10.0  # seconds
 REMEDY = (
     "Start a Redis or a RabbitMQ and set CELERY_BROKER_URL, for instance: "
@@ -51,8 +52,12 @@ class EmbeddedBroker:
         """Start the server unless it runs already. Return whether this call started it.
 
         Raises:
-            ConfigurationError: there is no server for this platform, or the folder is not private.
+            ConfigurationError: there is no server for this platform, or the folder is not private or too deep.
         """
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+            raise ConfigurationError(
+                f"{self.directory} is too deep a folder for a Unix socket", "Use another."
+            )
         binary = _server_binary()
         self._make_private_directory()
         with _locked(self.directory / "lock"):
@@ -127,15 +132,17 @@ class _locked:
         self.file.close()
 
 
+def temporary_folder() -> Path:
+    """Return the system's folder for temporary files, or `/tmp` where that is too deep for a Unix socket."""
+    folder = Path(tempfile.gettempdir())
+    return folder if len(str(folder)) <= LONGEST_TEMPORARY_FOLDER else Path("/tmp")
+
+
 def _project_directory() -> Path:
     project = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256(str(project).encode()).hexdigest()[:12]
     user = os.getuid() if hasattr(os, "getuid") else "0"
-    temporary = Path(tempfile.gettempdir())
-    name = f"celery-dev-{user}-{digest}"
-    if len(str(temporary / name / "valkey.sock")) > LONGEST_SOCKET_PATH:
-        temporary = Path("/tmp")
-    return temporary / name
+    return temporary_folder() / f"celery-dev-{user}-{digest}"
 
 
 PROJECT_BROKER = EmbeddedBroker(_project_directory())
