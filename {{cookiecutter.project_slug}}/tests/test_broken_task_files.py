@@ -17,6 +17,14 @@ FAULTS = {
         ("ex1.py", 2, "No module named 'no_such_package'", "uv add no_such_package"),
     ),
     "exception": ({"ex1.py": "x = 1\n\nx / 0\n"}, ("ex1.py", 3, "ZeroDivisionError", "Correct this line")),
+    "wrong option": (
+        {"ex1.py": "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n"},
+        ("", 1, "while the tasks were registered", "decorator"),
+    ),
+    "long message": (
+        {"ex1.py": "raise RuntimeError('first line\\nsecond line')\n"},
+        ("ex1.py", 1, "RuntimeError: first line while", "Correct this line"),
+    ),
     "SystemExit": ({"ex1.py": "import sys\nsys.exit(3)\n"}, ("ex1.py", 2, "SystemExit: 3", "__main__")),
     "a name in two files": (
         {"ex1.py": NAMED_TASK, "ex2.py": NAMED_TASK},
@@ -47,7 +55,7 @@ def test_check_names_file_line_and_remedy(copy, fault):
     done = copy.celery("tasks", "check", "--json")
     assert done.returncode == 1, done.stderr
     [found] = json.loads(done.stdout)
-    assert (found["file"], found["line"]) == (f"{copy.package}/celery_tasks/{file}", line)
+    assert (found["file"], found["line"]) == (f"{copy.package}/celery_tasks/{file}".rstrip("/"), line)
     assert problem.replace("PACKAGE", copy.package) in found["problem"]
     assert remedy in found["remedy"]
 

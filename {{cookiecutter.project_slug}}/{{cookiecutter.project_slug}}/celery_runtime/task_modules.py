@@ -64,7 +64,7 @@ class TaskModules:
         self.left_out = [module for module in found.modules if module.name not in chosen]
         for module in self.selected:
             self.problems.extend(self._import(module))
-        self.app.finalize()
+        self.problems.extend(self._register())
         self.problems.extend(self._duplicate_names())
         self.problems.extend(self._unknown_queues())
         if any(problem.fatal for problem in self.problems):
@@ -93,6 +93,14 @@ class TaskModules:
             yield _import_problem(module, error, self.package.partition(".")[0])
         else:
             yield from _shadowed(module, imported)
+
+    def _register(self) -> Iterator[Problem]:
+        try:
+            self.app.finalize()
+        except Exception as error:  # noqa: BLE001 - decorators are evaluated here, with any option at all
+            folder = folder_of(self.package).relative_to(self.root).as_posix()
+            problem = f"{_summary(error)} while the tasks were registered"
+            yield Problem(folder, 1, problem, "Correct the options of a task's decorator.")
 
     def _duplicate_names(self) -> Iterator[Problem]:
         # Celery registers the tasks of an app in no particular order, and tells some twice.
@@ -149,8 +157,14 @@ def _shadowed(module: TaskModule, imported: ModuleType) -> Iterator[Problem]:
         yield Problem(module.file, 1, problem, "Rename one of the two.")
 
 
+def _summary(error: BaseException) -> str:
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    first_line, *_ = message.splitlines() or [""]
+    return f"{type(error).__name__}: {first_line}"
+
+
 def _import_problem(module: TaskModule, error: BaseException, project: str) -> Problem:
-    what = traceback.format_exception_only(error)[-1].strip()
+    what = _summary(error)
     if isinstance(error, SyntaxError) and error.filename == str(module.path):
         return Problem(module.file, error.lineno or 1, what, "Correct the syntax of this line.")
     frames = [
