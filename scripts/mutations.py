@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from .baking import BakedProject, bake
 
 
@@ -219,11 +221,22 @@ def survives(project: BakedProject, mutation: Mutation) -> bool:
     return not failed
 
 
+def end_processes_of(folder: Path) -> None:
+    """End what mutated code left running: each process whose program lies in the folder."""
+    for process in psutil.process_iter(["cmdline"]):
+        program, *_ = process.info["cmdline"] or [""]
+        if Path(program).is_relative_to(folder):
+            process.kill()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         project = bake(Path(folder), {"framework": "plain"})
         project.install()
-        survivors = sum(survives(project, mutation) for mutation in MUTATIONS)
+        try:
+            survivors = sum(survives(project, mutation) for mutation in MUTATIONS)
+        finally:
+            end_processes_of(Path(folder))
     print(f"{len(MUTATIONS) - survivors} of {len(MUTATIONS)} mutations were noticed.")
     sys.exit(1 if survivors else 0)
 
