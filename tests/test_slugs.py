@@ -1,6 +1,7 @@
 """A slug that cannot name a package is refused in one line, however it is given, and leaves nothing behind."""
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -112,6 +113,8 @@ def at_the_slug(home: Path, output: Path) -> pexpect.spawn:
         env=clean_environment(HOME=str(home)),
         encoding="utf-8",
         timeout=30,
+        # A run in the background of a script has Ctrl-C ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     terminal.expect_exact("Name of the project")
     terminal.sendline("")
