@@ -95,7 +95,7 @@ def _own_app(ctx: click.Context) -> "Celery":
     from .. import app
 
     if ctx.obj.app is not app:
-        raise click.UsageError(f"this command belongs to {PACKAGE}: celery -A {PACKAGE} {ctx.command.name}")
+        raise click.UsageError(f"this command belongs to {PACKAGE}; run it with -A {PACKAGE}")
     return cast("Celery", app)
 
 
