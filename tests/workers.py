@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scripts.baking import BakedProject, clean_environment
@@ -60,5 +60,6 @@ def running_worker(
         worker.wait_for(lambda: (" ready." if command == "worker" else "beat: Starting") in worker.output())
         yield worker
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended, and its children with it
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
