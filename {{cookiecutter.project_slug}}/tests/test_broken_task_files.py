@@ -1,8 +1,6 @@
 import json
 import shutil
 
-import pytest
-
 NAMED_TASK = """
     from PACKAGE.celery_config import app
 
@@ -10,54 +8,55 @@ NAMED_TASK = """
     def first_or_second(): ...
 """
 
-FAULTS = {
-    "syntax error": ({"ex1.py": "x = 1\ndef broken(:\n"}, ("ex1.py", 2, "SyntaxError", "Correct the syntax")),
-    "missing dependency": (
-        {"ex1.py": "import json\nimport no_such_package\n"},
-        ("ex1.py", 2, "No module named 'no_such_package'", "uv add no_such_package"),
-    ),
-    "exception": ({"ex1.py": "x = 1\n\nx / 0\n"}, ("ex1.py", 3, "ZeroDivisionError", "Correct this line")),
-    "wrong option": (
-        {"ex1.py": "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n"},
-        ("", 1, "while the tasks were registered", "decorator"),
-    ),
-    "long message": (
-        {"ex1.py": "raise RuntimeError('first line\\nsecond line')\n"},
-        ("ex1.py", 1, "RuntimeError: first line while", "Correct this line"),
-    ),
-    "SystemExit": ({"ex1.py": "import sys\nsys.exit(3)\n"}, ("ex1.py", 2, "SystemExit: 3", "__main__")),
-    "a name in two files": (
-        {"ex1.py": NAMED_TASK, "ex2.py": NAMED_TASK},
-        ("ex2.py", 5, "'same' is taken by PACKAGE/celery_tasks/ex1.py:5", "Rename one"),
-    ),
-    "a name twice in one file": (
-        {"ex1.py": "from PACKAGE import app\n\n@app.task\ndef f(): ...\n\n@app.task\ndef f(): ...\n"},
-        ("ex1.py", 7, "ex1.f' is taken by PACKAGE/celery_tasks/ex1.py:4", "Rename one"),
-    ),
-    "unknown queue": (
-        {"ex1.py": "from PACKAGE import app\n\n@app.task(queue='taks')\ndef lost(): ...\n"},
-        ("ex1.py", 3, "queue 'taks'", "queues.py"),
-    ),
-    "a dot in the name": ({"ex.name.py": ""}, ("ex.name.py", 1, "a dot", "ex_name.py")),
-    "a folder like a file": ({"exdir.py/x.txt": ""}, ("exdir.py", 1, "a folder", "Rename it to exdir")),
-    "shadowed by a package": (
-        {"ex1.py": "", "ex1/__init__.py": ""},
-        ("ex1.py", 1, "Python imports", "Rename one"),
-    ),
+BROKEN_FILES = {
+    "ex1_syntax.py": "x = 1\ndef broken(:\n",
+    "ex2_dependency.py": "import json\nimport no_such_package\n",
+    "ex3_exception.py": "x = 1\n\nx / 0\n",
+    "ex4_long_message.py": "raise RuntimeError('first line\\nsecond line')\n",
+    "ex5_exit.py": "import sys\nsys.exit(3)\n",
+    "ex6_name.py": NAMED_TASK,
+    "ex7_same_name.py": NAMED_TASK,
+    "ex8_twice.py": "from PACKAGE import app\n\n@app.task\ndef f(): ...\n\n@app.task\ndef f(): ...\n",
+    "ex9_queue.py": "from PACKAGE import app\n\n@app.task(queue='taks')\ndef lost(): ...\n",
+    "ex10.name.py": "",
+    "ex11_folder.py/x.txt": "",
+    "ex12_shadowed.py": "",
+    "ex12_shadowed/__init__.py": "",
+}
+# For each file: line, a part of the problem, a part of the remedy.
+PROBLEMS = {
+    "ex1_syntax.py": (2, "SyntaxError", "Correct the syntax"),
+    "ex2_dependency.py": (2, "No module named 'no_such_package'", "uv add no_such_package"),
+    "ex3_exception.py": (3, "ZeroDivisionError", "Correct this line"),
+    "ex4_long_message.py": (1, "RuntimeError: first line while", "Correct this line"),
+    "ex5_exit.py": (2, "SystemExit: 3", "__main__"),
+    "ex7_same_name.py": (5, "'same' is taken by PACKAGE/celery_tasks/ex6_name.py:5", "Rename one"),
+    "ex8_twice.py": (7, "is taken by PACKAGE/celery_tasks/ex8_twice.py:4", "Rename one"),
+    "ex9_queue.py": (3, "the queue 'taks'", "queues.py"),
+    "ex10.name.py": (1, "a dot", "ex10_name.py"),
+    "ex11_folder.py": (1, "a folder", "Rename it to ex11_folder"),
+    "ex12_shadowed.py": (1, "Python imports", "Rename one"),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_check_names_file_line_and_remedy(copy, fault):
-    files, (file, line, problem, remedy) = FAULTS[fault]
-    for name, source in files.items():
-        copy.write(name, source)
+def test_check_names_file_line_and_remedy_of_every_problem_at_once(copy):
+    for file, source in BROKEN_FILES.items():
+        copy.write(file, source)
     done = copy.celery("tasks", "check", "--json")
     assert done.returncode == 1, done.stderr
-    [found] = json.loads(done.stdout)
-    assert (found["file"], found["line"]) == (f"{copy.package}/celery_tasks/{file}".rstrip("/"), line)
-    assert problem.replace("PACKAGE", copy.package) in found["problem"]
-    assert remedy in found["remedy"]
+    found = {row["file"].rpartition("celery_tasks/")[2]: row for row in json.loads(done.stdout)}
+    assert sorted(found) == sorted(PROBLEMS)
+    for file, (line, problem, remedy) in PROBLEMS.items():
+        assert found[file]["line"] == line, file
+        assert problem.replace("PACKAGE", copy.package) in found[file]["problem"]
+        assert remedy in found[file]["remedy"]
+
+
+def test_a_wrong_option_of_a_task_is_a_problem_too(copy):
+    copy.write("ex1.py", "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n")
+    done = copy.celery("tasks", "check")
+    assert done.returncode == 1
+    assert "while the tasks were registered" in done.stdout
 
 
 def test_a_worker_names_all_broken_files_at_once_and_does_not_start(copy):
