@@ -5,10 +5,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .baking import bake, clean_environment
+from .baking import TEMPLATE, bake, clean_environment
 from .rabbitmq import Unavailable, virtual_host
 
 CHOICES = {
@@ -40,15 +41,33 @@ def main() -> None:
 def run(folder: Path, answers: dict[str, str], environment: dict[str, str]) -> int:
     """Bake, install and demonstrate, telling the time of each. Return the exit status of the demo."""
     start = time.perf_counter()
-    project = bake(folder, answers)
+    with silenced_stdout():  # the next steps are for a project that stays
+        project = bake(folder, answers)
     print(f"  bake: {time.perf_counter() - start:.2f} s", flush=True)
     start = time.perf_counter()
     project.install()
     print(f"  install: {time.perf_counter() - start:.2f} s", flush=True)
     command = ["make", "--silent", "--no-print-directory", "demo"]
-    return subprocess.run(
+    status = subprocess.run(
         command, cwd=project.path, env=clean_environment(**environment), check=False
     ).returncode
+    if status == 0:
+        print(f"\nA project of your own: cookiecutter {TEMPLATE}")
+    return status
+
+
+@contextmanager
+def silenced_stdout() -> Iterator[None]:
+    """Send what this process and its children print to nowhere."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ MUTATIONS = (
     Mutation(
         "an unknown queue is refused",
         f"{RUNTIME}/task_modules.py",
-        "        self.problems.extend(self._unknown_queues())\n",
+        "        self.problems.extend(self._wrong_options())\n",
         "",
         "test_broken_task_files",
     ),

@@ -25,7 +25,7 @@ FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
     "shop": "__init__.py celery_config.py queues.py results.py settings.py",
     "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py demo.py discovery.py embedded.py
-        environment.py priorities.py queue_depth.py task_modules.py task_source.py""",
+        environment.py priorities.py queue_depth.py stop.py task_modules.py task_source.py""",
     "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex14_priorities.py",
     "tests": """__init__.py brokers.py conftest.py isolation.py project_copy.py test_broken_task_files.py
         test_discovery.py test_embedded_broker.py test_engine_hooks.py test_environment.py test_examples.py

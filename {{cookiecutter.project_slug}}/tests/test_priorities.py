@@ -152,12 +152,12 @@ def test_depths_are_shown_by_priority(copy, broker_url):
         assert by_priority == {"0": 1, "5": 1, "9": 2}
 
 
-def test_a_broker_that_does_not_answer_is_one_line(copy):
+def test_a_broker_that_cannot_be_reached_is_one_line(copy):
     done = copy.celery("queues", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("Error: the broker at redis://")
-    assert "127.0.0.1:1/0 does not answer: " in line
+    assert "127.0.0.1:1/0 cannot be used: " in line
 
 
 def test_names_are_ordered():

@@ -36,8 +36,8 @@ class Celery(celery.Celery):
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
         self.user_options["worker"].add(_tasks_option())
         signals.import_modules.connect(self._load_task_modules, sender=self)
-        signals.celeryd_init.connect(self._start_embedded_broker)
-        signals.beat_init.connect(self._start_embedded_broker)
+        signals.celeryd_init.connect(self._prepare_start)
+        signals.beat_init.connect(self._prepare_start)
 
     def send_task(self, *args: Any, **options: Any) -> Any:
         with self._explaining_a_missing_broker():
@@ -54,11 +54,11 @@ class Celery(celery.Celery):
 
     def _load_task_modules(self, **_: Any) -> None:
         self.task_modules.load()
-        if self.task_modules.problems:
+
+    def _prepare_start(self, **_: Any) -> None:
+        if self.task_modules.problems:  # the fatal ones have ended the process before
             warning = task_modules.describe(self.task_modules.problems)
             click.secho(f"warning: {warning}", fg="yellow", bold=True, err=True)
-
-    def _start_embedded_broker(self, **_: Any) -> None:
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
             click.echo(embedded.description(self.conf), err=True)

@@ -66,7 +66,9 @@ def check(ctx: click.Context, as_json: bool) -> None:
     elif problems:
         click.echo(describe(problems))
     else:
-        click.echo(f"{len(app.task_modules.selected)} task files, no problem.")
+        ignored = len(app.task_modules.ignored)
+        passed_over = f" {ignored} files were passed over: tasks list --ignored." if ignored else ""
+        click.echo(f"{len(app.task_modules.selected)} task files, no problem.{passed_over}")
     if any(problem.fatal for problem in problems):
         ctx.exit(1)
 

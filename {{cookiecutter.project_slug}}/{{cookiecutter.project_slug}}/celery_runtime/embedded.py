@@ -1,15 +1,13 @@
 """The broker of the first run: a private Valkey server that needs no installation.
 
 For development only. It listens on a Unix socket in a folder that no other user can enter, keeps its
-messages on disk, and outlives the worker that started it: `python -m PACKAGE.celery_runtime.embedded stop`
-ends it. Importing this module starts nothing.
+messages on disk, and outlives the worker that started it: `make stop` ends it. Importing this module starts nothing.
 """
 
 import hashlib
 import os
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -165,20 +163,8 @@ def description(conf: Mapping[str, Any]) -> str:
 def hint(conf: Mapping[str, Any], *needed: str) -> str:
     """Return what to do when the embedded server is needed for that and not running; else an empty text."""
     if set(needed) & set(uses(conf)) and not PROJECT_BROKER.is_running():
-        return "The embedded broker is not running. A worker starts it: make worker"
+        return (
+            "The embedded broker is not running. A worker starts it: make worker. "
+            "If .env names another broker: export UV_ENV_FILE=.env"
+        )
     return ""
-
-
-def main(arguments: list[str]) -> None:
-    if arguments == ["stop"]:
-        stopped = PROJECT_BROKER.stop()
-        print("The embedded broker was stopped." if stopped else "The embedded broker was not running.")
-    elif arguments == ["start"]:
-        PROJECT_BROKER.start()
-        print(f"The embedded broker runs in {PROJECT_BROKER.directory}.")
-    else:
-        raise SystemExit(f"usage: python -m {__package__}.embedded start|stop")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

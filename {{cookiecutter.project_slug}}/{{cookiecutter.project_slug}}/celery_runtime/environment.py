@@ -19,7 +19,7 @@ class ConfigurationError(SystemExit):
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"error: {problem}. {remedy}")
+        super().__init__(f"error: {problem.rstrip('.')}. {remedy}")
 
 
 def app_env() -> str:

@@ -32,7 +32,7 @@ def read_depths(app: Celery, most_taken: int = MOST_TAKEN) -> list[Depth]:
     """Return the depth of each queue of the project. A queue that the broker does not know yet is empty.
 
     Raises:
-        ConnectionError: the broker does not answer, or refuses the login.
+        ConnectionError: the broker cannot be reached, or refuses the login.
     """
     queues = sorted(app.amqp.queues)
     with app.connection_for_read() as connection:
@@ -48,7 +48,7 @@ def read_depths(app: Celery, most_taken: int = MOST_TAKEN) -> list[Depth]:
                 return [_redis_depth(channel, queue) for queue in queues]
             return [_rabbitmq_depth(connection, queue, most_taken) for queue in queues]
         except faults as error:
-            raise ConnectionError(f"the broker at {connection.as_uri()} does not answer: {error}") from error
+            raise ConnectionError(f"the broker at {connection.as_uri()} cannot be used: {error}") from error
 
 
 def _redis_depth(channel: Any, queue: str) -> Depth:

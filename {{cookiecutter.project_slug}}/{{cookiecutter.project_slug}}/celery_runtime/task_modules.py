@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import environment
 from .discovery import Problem, TaskModule, folder_of, natural, project_root, scan, select
+from .priorities import LEVELS
 from .task_source import explicit_task_names, lines_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class TaskModules:
             self.problems.extend(self._import(module))
         self.problems.extend(self._register())
         self.problems.extend(self._duplicate_names())
-        self.problems.extend(self._unknown_queues())
+        self.problems.extend(self._wrong_options())
         if any(problem.fatal for problem in self.problems):
             raise BrokenTaskModules(self.problems)
 
@@ -115,7 +116,7 @@ class TaskModules:
                 "Rename one of the two functions, or give it a name of its own by name=….",
             )
 
-    def _unknown_queues(self) -> Iterator[Problem]:
+    def _wrong_options(self) -> Iterator[Problem]:
         queues = self.app.amqp.queues
         for task in self.own_tasks():
             queue = getattr(task, "queue", None)
@@ -124,6 +125,11 @@ class TaskModules:
                 file, line = self.location(task)
                 remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
                 yield Problem(file, line, f"the queue {name!r} of {task.name} does not exist", remedy)
+            priority = getattr(task, "priority", None)
+            if priority is not None and priority not in LEVELS:
+                file, line = self.location(task)
+                problem = f"the priority {priority!r} of {task.name} does not exist"
+                yield Problem(file, line, problem, "Use a whole number from 0 to 9.")
 
     def own_tasks(self) -> list[Any]:
         """Return all registered tasks but Celery's own."""

@@ -4,6 +4,7 @@ Use it where people wait for some tasks and not for others. The trap: a running 
 interrupted, so an urgent one still waits for the shortest of those that run.
 """
 
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,7 +21,15 @@ def note(path: str, label: str, seconds: float = 0.0) -> None:
 
 
 def run_tasks() -> None:
-    path = Path("priorities.txt").resolve()
-    for priority in (Priority.LOW, Priority.NORMAL, Priority.CRITICAL):
-        note.apply_async((str(path), priority.name), priority=priority)
-    print(f"published LOW, NORMAL, CRITICAL; {path} shows the order in which they ran")
+    """Publish an urgent task behind twenty others and tell when it ran. A worker must be running."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "order"
+        for _ in range(20):
+            note.apply_async((str(path), "low", 0.1), priority=Priority.LOW)
+        note.apply_async((str(path), "critical"), priority=Priority.CRITICAL)
+        deadline = time.monotonic() + 30
+        while not path.exists() or len(order := path.read_text().split()) < 21:
+            if time.monotonic() > deadline:
+                raise TimeoutError("no worker ran them within 30 seconds")
+            time.sleep(0.05)
+    print(f"the urgent task was published last, and ran as number {order.index('critical') + 1} of 21")

@@ -13,6 +13,9 @@ DEBUG = environment.is_development()
 SECRET_KEY = environment.required("DJANGO_SECRET_KEY", in_development="for-development-only")
 ALLOWED_HOSTS = list(environment.names("DJANGO_ALLOWED_HOSTS"))
 
+# A browser sends these cookies over HTTPS alone; in development there is none.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
