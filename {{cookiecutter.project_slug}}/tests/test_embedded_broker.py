@@ -1,3 +1,4 @@
+import shutil
 import stat
 import subprocess
 import sys
@@ -72,6 +73,9 @@ def stop_embedded_broker(copy):
 
     yield stop
     stop()
+    shutil.rmtree(
+        copy.run("from PACKAGE.celery_runtime.embedded import *; print(PROJECT_BROKER.directory)").strip()
+    )
 
 
 def test_importing_the_project_starts_nothing(copy, tmp_path):
