@@ -55,15 +55,15 @@ MUTATIONS = (
     Mutation(
         "sub-folders are searched",
         f"{RUNTIME}/discovery.py",
-        "_scan_folder(path, root, package, (*parents, path.name), pattern, found)",
+        "_scan_folder(Path(entry.path), root, package, (*parents, name), pattern, found)",
         "continue",
         "test_discovery",
     ),
     Mutation(
         "_private files are left alone",
         f"{RUNTIME}/discovery.py",
-        'if path.name.startswith(("_", ".")):',
-        'if path.name.startswith("."):',
+        'if name.startswith(("_", ".")):',
+        'if name.startswith("."):',
         "test_discovery",
     ),
     Mutation(
@@ -200,17 +200,20 @@ def failed_tests(project: BakedProject, selection: str) -> list[str]:
     done = project.run(
         project.python, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", "-k", selection
     )
-    return re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+
+
+def is_stale(project: BakedProject, mutation: Mutation) -> bool:
+    """Whether the text that the mutation replaces is no longer there, or not there alone."""
+    return (project.package / mutation.file).read_text().count(mutation.old) != 1
 
 
 def survives(project: BakedProject, mutation: Mutation) -> bool:
     """Apply the mutation, print what noticed it, and undo it. Return whether nothing noticed."""
     path = project.package / mutation.file
     source = path.read_text()
-    if source.count(mutation.old) != 1:
-        print(
-            f"STALE     {mutation.promise}: its text is {source.count(mutation.old)} times in {mutation.file}"
-        )
+    if is_stale(project, mutation):
+        print(f"STALE     {mutation.promise}: look for its text in {mutation.file}")
         return True
     path.write_text(source.replace(mutation.old, mutation.new))
     try:
