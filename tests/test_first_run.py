@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,8 @@ def start_make(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # A run in the background of a script has Ctrl-C ignored, and hands that down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
@@ -57,6 +60,13 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture
 def project(bake_own):
     return bake_own(framework="plain")
+
+
+@pytest.fixture
+def short_folder():
+    """A folder for temporary files whose name leaves room for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 def test_the_templates_demo_shows_the_order_and_leaves_nothing(tmp_path):
@@ -106,6 +116,17 @@ def test_the_demo_fails_when_the_order_is_wrong(project):
     assert "error: the tasks did not run in order of priority." in done.stderr
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_that_is_ended_early_leaves_nothing(project, short_folder, tmp_path, ending):
+    log = tmp_path / "log"
+    demo = start_make(project, "demo", log, TMPDIR=str(short_folder))
+    wait_for(lambda: "publish the backlog" in log.read_text(), log.read_text)
+    os.killpg(demo.pid, ending)
+    assert demo.wait(timeout=30) != 0
+    wait_for(lambda: not processes(str(short_folder)))
+    assert "Traceback" not in log.read_text()
+
+
 def test_the_demo_touches_no_broker_that_holds_messages(project, redis_url):
     publish = "from shop.celery_tasks.ex1_try_except import average; average.delay([1])"
     project.run(project.python, "-c", publish, check=True, CELERY_BROKER_URL=redis_url)
@@ -116,23 +137,18 @@ def test_the_demo_touches_no_broker_that_holds_messages(project, redis_url):
     assert depth.splitlines()[1].split()[:2] == ["tasks", "1"]
 
 
-def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, tmp_path):
-    folder = Path("/tmp") / f"t{os.getpid()}"  # Unix sockets end at about 100 bytes
-    folder.mkdir()
+def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, short_folder, tmp_path):
     log = tmp_path / "log"
-    development = {"TMPDIR": str(folder)}
-    try:
-        worker = start_make(project, "worker", log, **development)
-        wait_for(lambda: " ready." in log.read_text(), log.read_text)
-        assert log.read_text().count("broker and results: embedded Valkey in ") == 1
-        code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
-        assert "3.0" in project.run(project.python, "-c", code, check=True, **development).stdout
-        end(worker)
-        assert processes(str(folder)), "the embedded broker outlives the worker"
-        assert "was stopped" in project.run("make", "stop", check=True, **development).stdout
-        wait_for(lambda: not processes(str(folder)))
-    finally:
-        shutil.rmtree(folder)
+    development = {"TMPDIR": str(short_folder)}
+    worker = start_make(project, "worker", log, **development)
+    wait_for(lambda: " ready." in log.read_text(), log.read_text)
+    assert log.read_text().count("broker and results: embedded Valkey in ") == 1
+    code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
+    assert "3.0" in project.run(project.python, "-c", code, check=True, **development).stdout
+    end(worker)
+    assert processes(str(short_folder)), "the embedded broker outlives the worker"
+    assert "was stopped" in project.run("make", "stop", check=True, **development).stdout
+    wait_for(lambda: not processes(str(short_folder)))
 
 
 def test_dev_restarts_when_a_source_file_changes_and_only_then(project, redis_url, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ RETRIED = "ex3_auto_retry.succeed_on_run"
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it ends worker and broker too
     scratch = Path(tempfile.mkdtemp(prefix="celery-demo-", dir=embedded.temporary_folder()))
     try:
         with _broker(scratch) as app:
