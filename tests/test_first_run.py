@@ -48,7 +48,7 @@ def start_make(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             # A run in the background of a script has Ctrl-C ignored, and hands that down.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         )
 
 
