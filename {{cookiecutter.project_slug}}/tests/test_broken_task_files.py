@@ -61,17 +61,6 @@ def test_a_wrong_option_of_a_task_is_a_problem_too(copy):
     assert "while the tasks were registered" in done.stdout
 
 
-def test_another_app_in_a_task_file_is_a_warning(copy):
-    copy.write(
-        "ex1.py", "from celery import Celery, current_app\nfrom PACKAGE import app\nother = Celery()\n"
-    )
-    done = copy.celery("tasks", "check", "--json")
-    assert done.returncode == 0, done.stderr
-    [found] = json.loads(done.stdout)
-    assert "'other' is another Celery app" in found["problem"]
-    assert f"from {copy.package}.celery_config import app" in found["remedy"]
-
-
 def test_a_worker_names_all_broken_files_at_once_and_does_not_start(copy):
     copy.write("ex1.py", "import no_such_package")
     copy.write("ex2.py", "def broken(:")

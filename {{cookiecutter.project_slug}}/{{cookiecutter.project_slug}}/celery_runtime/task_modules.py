@@ -13,8 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import celery
-
 from . import environment
 from .discovery import Problem, TaskModule, folder_of, natural, project_root, scan, select
 from .priorities import LEVELS
@@ -96,15 +94,6 @@ class TaskModules:
             yield _import_problem(module, error, self.package.partition(".")[0])
         else:
             yield from _shadowed(module, imported)
-            yield from self._other_apps(module, imported)
-
-    def _other_apps(self, module: TaskModule, imported: ModuleType) -> Iterator[Problem]:
-        # By type: an instance check would wake lazy proxies, such as tasks and `celery.current_app`.
-        for name, value in vars(imported).items():
-            if issubclass(type(value), celery.Celery) and value is not self.app:
-                problem = f"{name!r} is another Celery app: its tasks miss this project's settings"
-                remedy = f"Write: from {self.app.main}.celery_config import app"
-                yield Problem(module.file, 1, problem, remedy, fatal=False)
 
     def _register(self) -> Iterator[Problem]:
         try:
