@@ -24,6 +24,7 @@ NEWER_MODULES = {"annotationlib", "compression"}
 # would hide it, and a project of this name would be installed in its place.
 TAKEN = {
     *("celery", "dj_database_url", "django", "django_celery_results", "kombu", "redis", "sqlalchemy"),
+    "structlog",
     *("amqp", "asgiref", "async_timeout", "billiard", "click", "click_didyoumean", "click_plugins"),
     *("click_repl", "colorama", "dateutil", "greenlet", "packaging", "prompt_toolkit", "python_dateutil"),
     *("six", "sqlparse", "typing_extensions", "tzdata", "tzlocal", "vine", "wcwidth"),

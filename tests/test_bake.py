@@ -1,13 +1,11 @@
 """What is written for each combination of options: these files, whole, and nothing of the template in them."""
 
-import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pexpect
@@ -23,28 +21,32 @@ SLUG = "{{cookiecutter.project_slug}}"
 
 FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
-    "shop": "__init__.py celery_config.py queues.py results.py settings.py",
-    "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py demo.py discovery.py embedded.py
-        environment.py priorities.py queue_depth.py stop.py task_modules.py task_source.py""",
+    "shop": "__init__.py celery_config.py error_policy.py queues.py results.py settings.py",
+    "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py database_errors.py delays.py demo.py
+        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py
+        network_errors.py policy.py priorities.py queue_depth.py stop.py task.py task_modules.py
+        task_source.py verdict.py""",
     "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex14_priorities.py",
-    "tests": """__init__.py brokers.py conftest.py isolation.py project_copy.py test_broken_task_files.py
-        test_discovery.py test_embedded_broker.py test_engine_hooks.py test_environment.py test_examples.py
-        test_priorities.py test_selection.py worker_process.py""",
+    "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py
+        test_broken_task_files.py test_discovery.py test_embedded_broker.py test_engine_hooks.py
+        test_environment.py test_errors.py test_examples.py test_logs.py test_long_delays.py
+        test_odd_errors.py test_policy.py test_priorities.py test_retries.py test_selection.py
+        worker_process.py""",
 }
-DJANGO_FILES = {".": "manage.py", "shop": "asgi.py urls.py wsgi.py"}
+DJANGO_FILES = {
+    ".": "manage.py",
+    "shop": "asgi.py urls.py wsgi.py",
+    "shop/celery_runtime": "django_task.py",
+}
 
+ALWAYS = {"celery[redis]", "kombu", "structlog"}
 DEPENDENCIES = {
-    ("django", "redis"): {"celery[redis]", "kombu", "django", "dj-database-url"},
-    ("django", "database"): {"celery[redis]", "kombu", "django", "dj-database-url", "django-celery-results"},
-    ("plain", "redis"): {"celery[redis]", "kombu"},
-    ("plain", "database"): {"celery[redis]", "kombu", "sqlalchemy"},
-}
-READERS = {
-    *("environment.text", "environment.positive_integer", "environment.required", "environment.names"),
-    *("os.environ.get", "os.getenv"),
+    ("django", "redis"): {*ALWAYS, "django", "dj-database-url"},
+    ("django", "database"): {*ALWAYS, "django", "dj-database-url", "django-celery-results"},
+    ("plain", "redis"): ALWAYS,
+    ("plain", "database"): {*ALWAYS, "sqlalchemy"},
 }
 CRUFT = (sys.executable, "-m", "cruft")
-SCHEMES = {"redis": "redis", "rabbitmq": "amqp"}
 AWKWARD = {
     "quotes": """Bob's "shop" 'n' `bar`""",
     "three quotes": '''"""shop""" \'\'\'bar\'\'\'''',
@@ -124,28 +126,6 @@ def test_no_slug_can_have_the_name_of_a_dependency(project):
     required = [*written["project"]["dependencies"], *written["dependency-groups"]["dev"]]
     names = {distribution(requirement).partition("[")[0].replace("-", "_") for requirement in required}
     assert names <= TAKEN
-
-
-def variables_read(package: Path) -> Iterator[str]:
-    """Find the environment variables that the package reads, by name or by a constant that holds it."""
-    for path in package.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        assigned = [statement for statement in tree.body if isinstance(statement, ast.Assign)]
-        constants = {ast.unparse(one.targets[0]): one.value for one in assigned}
-        for call in [node for node in ast.walk(tree) if isinstance(node, ast.Call)]:
-            reader = ast.unparse(call.func)
-            if reader == "dj_database_url.config":
-                yield "DATABASE_URL"
-            elif reader in READERS and ast.unparse(call.args[0]) != "name":  # a reader's own parameter
-                yield ast.literal_eval(constants.get(ast.unparse(call.args[0]), call.args[0]))
-
-
-def test_env_example_names_what_is_read_and_sets_nothing(project, answers):
-    text = (project.path / ".env.example").read_text(encoding="utf-8")
-    assert all(not line or line.startswith("#") for line in text.splitlines())
-    shown = re.findall(r"^#([A-Z_]+)=(.*)$", text, flags=re.MULTILINE)
-    assert sorted(name for name, _ in shown) == sorted(set(variables_read(project.package)))
-    assert dict(shown)["CELERY_BROKER_URL"].startswith(f"{SCHEMES[answers['broker']]}://")
 
 
 def test_the_readme_tells_how_to_see_it_run(project):

@@ -62,12 +62,14 @@ def test_a_worker_starts_on_the_chosen_broker_and_runs_an_example(baked, answers
         environment["CELERY_RESULT_BACKEND"] = f"db+sqlite:///{tmp_path / 'results.sqlite3'}"
     with running_worker(project, tmp_path / "log", concurrency=2, **environment) as worker:
         code = (
-            "from celery import chord; from shop.celery_tasks.ex1_try_except import *; run_tasks()\n"
-            "print(chord([average.s([1, 3]), average.s([4])])(average.s()).get(timeout=20))"
+            "from celery import chord; from shop.celery_tasks import ex1_try_except, ex3_auto_retry\n"
+            "ex1_try_except.run_tasks(); run = ex3_auto_retry.succeed_on_run\n"
+            "print(chord([run.s(1), run.s(1)])(run.si(1)).get(timeout=20))"
         )
         shell = ["manage.py", "shell", "--verbosity", "0"] if answers["framework"] == "django" else []
         printed = project.run(project.python, *shell, "-c", code, check=True, **environment).stdout
-    assert printed.splitlines() == ["the average of 1, 2 and 6: 3.0", "the average of nothing: None", "3.0"]
+    outcomes = ["a small order: paid", "a large one: declined", "requests for two orders: 3"]
+    assert printed.splitlines() == [*outcomes, "1"]
     assert "Traceback" not in worker.output()
 
 

@@ -44,7 +44,7 @@ def test_a_task_file_may_import_django_models(bake_own, redis_url, tmp_path):
     )
     project.run(project.python, "manage.py", "migrate", check=True)
     assert project.run(project.python, "manage.py", "check").returncode == 0
-    urls = {"CELERY_BROKER_URL": redis_url}
+    urls = {"CELERY_BROKER_URL": redis_url, "CELERY_LOG_ARGUMENTS": "1"}
     assert project.celery("tasks", "check", **urls).returncode == 0
     with running_worker(project, tmp_path / "log", **urls) as worker:
         project.celery("call", "shop.celery_tasks.ex1_users.count_users", check=True, **urls)

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from .brokers import empty_broker
 from .isolation import use_databases_in
 from .project_copy import ProjectCopy
 from .worker_process import WorkerProcess
+
+BROKERS = ("embedded", "redis", "rabbitmq")
 
 scratch = Path(tempfile.mkdtemp(prefix="celery-test-", dir=temporary_folder()))
 server = EmbeddedBroker(scratch)
@@ -44,19 +46,26 @@ def worker() -> Iterator[WorkerProcess]:
         yield process
 
 
-@pytest.fixture(params=["embedded", "redis", "rabbitmq"])
-def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty broker. The last two come from TEST_REDIS_URL and TEST_RABBITMQ_URL."""
-    if request.param == "embedded":
+@contextmanager
+def lent_broker(name: str) -> Iterator[str]:
+    """Lend an empty broker: one of `BROKERS`. The last two come from TEST_REDIS_URL and TEST_RABBITMQ_URL."""
+    if name == "embedded":
         own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
         own.start()
         yield own.url()
         own.stop()
         return
-    variable = f"TEST_{request.param.upper()}_URL"
+    variable = f"TEST_{name.upper()}_URL"
     if variable not in os.environ:
         pytest.skip(f"{variable} names no broker")
     with empty_broker(os.environ[variable]) as url:
+        yield url
+
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty broker of each sort."""
+    with lent_broker(request.param) as url:
         yield url
 
 

@@ -45,6 +45,13 @@ class ProjectCopy:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._filled_in(source))
 
+    def change(self, file: str, old: str, new: str) -> None:
+        """Replace a text, which must be there, in a file of the package."""
+        path = self.root / self.package / file
+        source = path.read_text()
+        assert old in source, f"{old!r} is not in {file}"
+        path.write_text(source.replace(old, new))
+
     def write_note_task(self, file: str = "ex1_note.py") -> None:
         self.write(file, NOTE_TASK)
 

@@ -4,20 +4,31 @@ import pytest
 
 from {{ cookiecutter.project_slug }} import app
 
+from .answering_server import AnsweringServer
+
 
 def example(name):
     return pytest.importorskip(f"{app.main}.celery_tasks.{name}", reason=f"{name}.py was deleted")
 
 
-def test_an_expected_error_is_handled_in_the_task(worker):
-    average = example("ex1_try_except").average
-    assert average.delay([1, 2, 6]).get(timeout=10) == 3
-    assert average.delay([]).get(timeout=10) is None
+def test_a_declined_card_is_an_outcome_and_no_error(worker):
+    charge = example("ex1_try_except").charge
+    with AnsweringServer(402, 503, 200) as server:
+        assert charge.delay(server.url, "1", 100).get(timeout=10) == "declined"
+        assert charge.delay(server.url, "2", 100).get(timeout=10) == "paid"
+    assert len({headers["Idempotency-Key"] for headers in server.headers}) == 2  # in three requests
 
 
 def test_a_lost_connection_is_retried(worker):
     succeed_on_run = example("ex3_auto_retry").succeed_on_run
     assert succeed_on_run.delay(2).get(timeout=10) == 2
+
+
+def test_a_task_says_itself_what_passes_and_what_does_not(worker):
+    ship = example("ex3_auto_retry").ship
+    assert ship.delay(500).get(timeout=10) == "shipped 500 g on run 2"
+    with pytest.raises(Exception, match="no weight, no parcel"):
+        ship.delay(None).get(timeout=10)
 
 
 def test_a_task_takes_a_note(worker, tmp_path):

@@ -1,7 +1,7 @@
 """Celery with this project's machinery: priorities, discovery, selection, the embedded broker."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,9 @@ import click
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from . import embedded, priorities, task_modules
+from . import embedded, logs, priorities, task_modules
+from .environment import ConfigurationError
+from .policy import Action, Policy, problems
 
 RUNTIME = __name__.rpartition(".")[0]
 
@@ -24,18 +26,35 @@ class Celery(celery.Celery):
     Args:
         main: the package of the project, such as "shop".
         tasks: the name of its sub-package that holds the task modules.
+        policy: what is tried again and what is given up, by kind of error.
+        max_age: seconds from the first failure of a task after which it is given up.
+
+    Raises:
+        ConfigurationError: there is no such kind, or a number in the policy cannot be.
     """
 
     amqp_cls = f"{RUNTIME}.priorities:AMQP"
+    task_cls = f"{RUNTIME}.task:Task"
 
-    def __init__(self, main: str, *, tasks: str = "celery_tasks", **options: Any) -> None:
+    def __init__(
+        self,
+        main: str,
+        *,
+        tasks: str = "celery_tasks",
+        policy: Mapping[str, Action],
+        max_age: float,
+        **options: Any,
+    ) -> None:
         super().__init__(main, **options)
+        self.policy = _checked(policy, max_age)
         priorities.install_redis_transports()
         self.duplicate_task_names: list[tuple[str, str, str]] = []
         self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
         self.user_options["worker"].add(_tasks_option())
         signals.import_modules.connect(self._load_task_modules, sender=self)
+        signals.after_setup_logger.connect(logs.set_up)
+        signals.after_setup_task_logger.connect(logs.set_up)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
 
@@ -67,6 +86,12 @@ class Celery(celery.Celery):
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
         # names each collision once and lets the worker start with the wrong function.
         self.duplicate_task_names.append((name, existing, new))
+
+
+def _checked(policy: Mapping[str, Action], max_age: float) -> Policy:
+    for problem in problems(policy, max_age):
+        raise ConfigurationError(problem, "Correct it in error_policy.py.")
+    return Policy(policy, max_age)
 
 
 def _tasks_option() -> click.Option:

@@ -1,9 +1,12 @@
-"""The worker's consumer: a message for a module that this worker leaves out goes back to its queue."""
+"""The worker's consumer: what this worker is not to run, or not yet, goes back to its queue."""
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.utils.log import get_logger
-from celery.worker import consumer
+from celery.worker import consumer, state
+
+from . import delays
 
 logger = get_logger(__name__)
 
@@ -11,7 +14,10 @@ GIVE_BACK_AFTER = 1.0  # seconds; at once, two workers would toss a message to a
 
 
 class Consumer(consumer.Consumer):
-    """Gives back what other workers of the project are to run; Celery would reject it as unknown."""
+    """Gives back what other workers of the project are to run, and what was held until its time.
+
+    Celery would reject the first as unknown, and hold the second longer than brokers allow.
+    """
 
     app: Any  # the stubs of Celery know neither our app nor these two
     qos: Any
@@ -20,6 +26,28 @@ class Consumer(consumer.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._named_left_out: set[str] = set()
+        conf = self.app.conf
+        self._longest_hop = delays.longest_hop(conf.broker_read_url, conf.broker_transport_options)
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
+        handle = super().create_task_handler(*args, **options)
+
+        def on_task_received(message: Any) -> None:
+            delays.shorten(message, self._longest_hop, self.app.timezone)
+            handle(message)
+
+        return on_task_received
+
+    def apply_eta_task(self, request: Any) -> None:
+        if delays.waits(request.message):
+            state.task_ready(request)
+            self._give_back(request.message, self.qos)
+        else:
+            super().apply_eta_task(request)
+
+    def _limit_post_eta(self, request: Any, _bucket: Any, _tokens: int) -> None:
+        # A private hook of Celery 5.7: tasks with a rate limit come here instead.
+        self.apply_eta_task(request)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         name = (message.headers or {}).get("task") or message.payload["task"]

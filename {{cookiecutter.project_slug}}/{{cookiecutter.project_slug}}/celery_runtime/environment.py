@@ -9,6 +9,10 @@ from typing import TypeVar
 Default = TypeVar("Default", int, str)
 
 APP_ENVS = ("development", "production", "test")
+FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 
 
 class ConfigurationError(SystemExit):
@@ -54,6 +58,18 @@ def positive_integer(name: str, default: Default) -> int | Default:
             f"Give one, or unset it for the default, {default}.",
         )
     return int(value)
+
+
+def flag(name: str) -> bool:
+    """Return whether the variable is set to 1 (or true, yes, on).
+
+    Raises:
+        ConfigurationError: it is none of these, nor 0, false, no, off or blank.
+    """
+    value = (text(name) or "0").lower()
+    if value not in FLAGS:
+        raise ConfigurationError(f"{name}={value!r} is neither on nor off", "Use 1 or 0.")
+    return FLAGS[value]
 
 
 def names(name: str) -> tuple[str, ...]:

@@ -1,22 +1,34 @@
-"""A task that Celery runs again when it fails with an error that is likely to pass.
+"""A task that is run again when its error is likely to pass, as often as the table says, or this task.
 
-Use it for calls over a network. The trap: a task that may run twice must do no harm the second time;
-do not retry what will fail in the same way for ever, such as a wrong password.
+Use `TransientError` for what only you know to be passing, and `PermanentError` for what is not; a lost
+connection or an overloaded service is known already. The trap: a task runs again from its beginning, so
+what it has done before must do no harm the second time.
 """
 
-from celery import Task
-
 from ..celery_config import app
+from ..error_policy import PermanentError, Retry, TransientError
 
 
-@app.task(queue="tasks", bind=True, autoretry_for=(ConnectionError,), max_retries=4, default_retry_delay=1)
-def succeed_on_run(self: "Task[..., int]", run: int) -> int:
+@app.task(queue="tasks", bind=True, policy={"network": Retry(attempts=5, base=0.5, cap=5)})
+def succeed_on_run(self, run: int) -> int:
     """Fail as a lost connection would until the given run, counted from 1, and return its number."""
-    this_run = self.request.retries + 1
-    if this_run < run:
-        raise ConnectionError(f"run {this_run} lost its connection")
-    return this_run
+    if self.attempt < run:
+        raise ConnectionResetError(f"run {self.attempt} lost its connection")
+    return int(self.attempt)
+
+
+@app.task(queue="tasks", bind=True)
+def ship(self, weight: int | None) -> str:
+    """Wait for the scales, which take two runs, but not for a parcel that has no weight."""
+    if weight is None:
+        raise PermanentError("no weight, no parcel", kind="application.incomplete_order")
+    if self.attempt == 1:
+        raise TransientError("the scales are warming up", kind="application.scales", retry_after=1)
+    return f"shipped {weight} g on run {self.attempt}"
 
 
 def run_tasks() -> None:
     print("succeeded on run", succeed_on_run.delay(3).get(timeout=30))
+    print(ship.delay(500).get(timeout=30))
+    error = ship.delay(None).get(timeout=30, propagate=False)
+    print("given up at once:", error)

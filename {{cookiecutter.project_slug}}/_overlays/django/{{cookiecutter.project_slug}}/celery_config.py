@@ -2,9 +2,16 @@
 
 import os
 
+from . import error_policy
 from .celery_runtime.app import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
 
-app = Celery(__package__, tasks="celery_tasks")
+app = Celery(
+    __package__,
+    tasks="celery_tasks",
+    task_cls=f"{__package__}.celery_runtime.django_task:DjangoTask",
+    policy=error_policy.POLICY,
+    max_age=error_policy.MAX_AGE,
+)
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,6 +1,7 @@
 """The Celery app. It names the folder of the task modules and imports none of them."""
 
+from . import error_policy
 from .celery_runtime.app import Celery
 
-app = Celery(__package__, tasks="celery_tasks")
+app = Celery(__package__, tasks="celery_tasks", policy=error_policy.POLICY, max_age=error_policy.MAX_AGE)
 app.config_from_object(f"{__package__}.settings")

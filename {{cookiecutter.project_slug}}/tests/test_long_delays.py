@@ -1,0 +1,58 @@
+"""What needs settings of its own: the greatest age, and delays that no broker holds."""
+
+import time
+
+from .answering_server import AnsweringServer
+
+FETCH = """
+    import urllib.request
+    from pathlib import Path
+
+    from PACKAGE.celery_config import app
+    from PACKAGE.error_policy import Retry
+
+    OFTEN = Retry(attempts=10_000, base=0.1, cap=0.1)
+
+    @app.task(queue="tasks", policy={"external.unavailable": OFTEN, "network": OFTEN})
+    def fetch(url):
+        with Path("NOTES_FILE").open("a") as file:
+            file.write("fetch\\n")
+        urllib.request.urlopen(url, timeout=5).close()
+
+    @app.task(queue="tasks", rate_limit="10/s")
+    def limited():
+        with Path("NOTES_FILE").open("a") as file:
+            file.write("limited\\n")
+"""
+
+
+def test_kinds_that_alternate_end_at_the_greatest_age(copy, start, broker_url):
+    copy.write("ex1.py", FETCH)
+    copy.change("error_policy.py", "MAX_AGE = 6 * 60 * 60", "MAX_AGE = 1")
+    worker = start(CELERY_BROKER_URL=broker_url)
+    with AnsweringServer(*[503, 0] * 5000) as server:
+        copy.run(
+            f"from PACKAGE.celery_tasks.ex1 import fetch; fetch.delay({server.url!r})",
+            CELERY_BROKER_URL=broker_url,
+        )
+        worker.wait_for(lambda: "raised unexpected" in worker.output())
+    assert len(server.times) > 4
+    assert server.times[-1] - server.times[0] < 2
+
+
+def test_a_delay_longer_than_a_broker_holds_a_message_runs_the_body_once(copy, start, broker_url):
+    copy.write("ex1.py", FETCH)
+    copy.change("celery_runtime/broker.py", "max(3600, longest_task + 60)", "1")
+    copy.change("celery_runtime/broker.py", '"unacked_restore_interval": 5', '"unacked_restore_interval": 1')
+    copy.change("celery_runtime/delays.py", "ON_RABBITMQ = 25 * 60.0", "ON_RABBITMQ = 0.5")
+    worker = start(CELERY_BROKER_URL=broker_url)
+    with AnsweringServer((429, {"Retry-After": "4"}), 200) as server:
+        copy.run(
+            "from PACKAGE.celery_tasks.ex1 import fetch, limited\n"
+            f"fetch.delay({server.url!r}); limited.apply_async(countdown=3)",
+            CELERY_BROKER_URL=broker_url,
+        )
+        worker.wait_for(lambda: len(copy.notes()) == 3)
+        time.sleep(2)  # in which a message that was handed out twice would run again
+    assert copy.notes() == ["fetch", "limited", "fetch"]
+    assert server.pauses()[0] >= 4

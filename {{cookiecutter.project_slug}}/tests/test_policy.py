@@ -1,0 +1,120 @@
+import math
+
+import pytest
+
+from {{ cookiecutter.project_slug }}.celery_runtime import policy
+from {{ cookiecutter.project_slug }}.celery_runtime.policy import Failures, Policy
+from {{ cookiecutter.project_slug }}.celery_runtime.verdict import Verdict
+from {{ cookiecutter.project_slug }}.error_policy import MAX_AGE, POLICY, Fail, Retry, Wait
+
+NOW = 1_000_000.0
+TABLE = Policy(
+    {
+        "network": Retry(attempts=3, base=10, cap=60),
+        "network.tls": Fail(),
+        "external.busy": Wait(max_age=100),
+        "unexpected": Retry(attempts=1000, base=1, cap=60),
+    },
+    max_age=1000,
+)
+
+
+def delay(kind, count=1, retry_after=None, age=0, override=None, **verdict):
+    """Return the delay after a failure that is the `count`th of its kind, `age` seconds after the first."""
+    failures = Failures(count, since=NOW - age, first=NOW - age)
+    return TABLE.delay(Verdict(kind, retry_after=retry_after, **verdict), failures, NOW, override)
+
+
+def test_the_longest_prefix_decides():
+    assert TABLE.action("network.dns") == TABLE.actions["network"]
+    assert TABLE.action("network.tls") == Fail()
+    assert TABLE.action("network.tls.expired") == Fail()
+    assert TABLE.action("networking") == Fail()  # no prefix by letters, and in no table: given up
+
+
+def test_three_attempts_are_three_runs_in_all():
+    assert delay("network.dns", count=2) is not None
+    assert delay("network.dns", count=3) is None
+
+
+def test_the_delay_is_a_random_part_of_one_that_doubles_up_to_a_cap():
+    for count, longest in [(1, 1), (2, 2), (3, 4), (7, 60), (900, 60)]:
+        delays = [delay("unexpected", count) for _ in range(300)]
+        assert 0 <= min(delays) < longest / 4
+        assert longest * 3 / 4 < max(delays) <= longest
+
+
+def test_retry_after_is_the_least_delay():
+    for kind in ("network", "external.busy"):
+        assert all(90 > delay(kind, retry_after=80) >= 80 for _ in range(100))
+    assert delay("external.busy", retry_after=0) >= 1  # at once would be a busy loop
+
+
+def test_waiting_spends_no_attempt_but_ends_at_its_age():
+    assert delay("external.busy", count=500, retry_after=5, age=90) is not None
+    assert delay("external.busy", count=1, retry_after=5, age=96) is None
+    assert delay("external.busy", count=1, retry_after=101) is None
+    assert delay("external.busy", count=1, retry_after=math.inf) is None
+
+
+def test_the_greatest_age_ends_everything():
+    assert delay("unexpected", age=900) is not None
+    assert delay("unexpected", age=1001) is None
+    assert delay("network", retry_after=1001) is None
+
+
+def test_a_permanent_error_is_given_up_whatever_the_table_says():
+    assert delay("network", permanent=True) is None
+
+
+def test_a_task_has_the_last_word():
+    assert delay("network.tls", override={"network": Retry()}) is not None
+    assert delay("network", override={"": Fail()}) is None
+    assert delay("network", override={"external": Fail()}) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "problem"),
+    [
+        ("netwrk", Fail(), "the first word of the kind 'netwrk' must be one of network, database, external,"),
+        ("network", Retry(base=-1), "base=-1 of 'network' is no number of seconds from 0 on"),
+        ("network", Retry(cap=math.nan), "cap=nan of 'network' is no number of seconds from 0 on"),
+        ("network", Retry(attempts=0), "attempts=0 of 'network' is no whole number above 0"),
+        ("network", Wait(max_age="1h"), "max_age='1h' of 'network' is no number of seconds from 0 on"),
+        ("network", Retry, "the policy of 'network' must be Retry(…), Wait(…) or Fail(), not <class"),
+    ],
+)
+def test_a_table_that_cannot_be_is_one_line(copy, kind, action, problem):
+    [found] = policy.problems({kind: action})
+    assert found.startswith(problem)
+
+
+def test_a_wrong_table_keeps_everything_from_starting(copy):
+    copy.change("error_policy.py", '"network.tls": Fail()', '"netwrk.tls": Fail()')
+    done = copy.celery("tasks", "check")
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: the first word of the kind 'netwrk.tls' must be one of ")
+    assert line.endswith(" Correct it in error_policy.py.")
+
+
+def test_a_wrong_table_of_a_task_is_told_with_its_line(copy):
+    copy.write(
+        "ex1.py",
+        """
+        from PACKAGE.celery_config import app
+        from PACKAGE.error_policy import Retry
+
+        @app.task(queue="tasks", policy={"external": Retry(base=-1)})
+        def fetch():
+            pass
+        """,
+    )
+    done = copy.celery("tasks", "check")
+    assert done.returncode == 1
+    assert "celery_tasks/ex1.py:5: " in done.stdout
+    assert "base=-1 of 'external' is no number of seconds from 0 on" in done.stdout
+
+
+def test_the_table_of_this_project_is_sound():
+    assert list(policy.problems(POLICY, MAX_AGE)) == []

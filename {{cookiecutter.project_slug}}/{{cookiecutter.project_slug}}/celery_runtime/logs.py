@@ -1,0 +1,121 @@
+"""Logs by structlog: JSON outside development, coloured inside; each line of a task says which task it is.
+
+The task is read when a line is written, from what Celery knows of the running one: nothing is bound
+before a task and nothing can leak into the next.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from celery._state import get_current_task
+from structlog.typing import EventDict, Processor
+
+from . import environment
+from .errors import classify, service_of
+
+LONGEST_TEXT = 10_000  # characters of an event or a traceback
+# Libraries that print the whole message, arguments and all, at level DEBUG.
+TALKATIVE = ("celery.concurrency", "celery.pool", "celery.worker.strategy", "kombu", "amqp")
+
+
+class TaskContext:
+    """Adds id, name, attempt and service of the running task, and kind and code of an error in hand."""
+
+    def __init__(self, *, arguments: bool) -> None:
+        self.arguments = arguments
+
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
+        task = get_current_task()
+        error = _error_in_hand(event)
+        if str(event.get("logger", "")).startswith("celery."):
+            event.pop("data", None)  # all that Celery knows of the task, its arguments too
+        if task is not None and task.request.id:
+            event.setdefault("task_id", task.request.id)
+            event.setdefault("task", task.name)
+            event.setdefault("attempt", getattr(task, "attempt", task.request.retries + 1))
+            if self.arguments:
+                event.setdefault("args", repr(task.request.args))
+                event.setdefault("kwargs", repr(task.request.kwargs))
+        if service := service_of(error):
+            event.setdefault("service", service)
+        if error is not None:
+            verdict = classify(error)
+            event.setdefault("kind", verdict.kind)
+            if verdict.code is not None:
+                event.setdefault("code", verdict.code)
+        return event
+
+
+def _error_in_hand(event: EventDict) -> BaseException | None:
+    """Return the exception of the line, or the one that is being handled where the line is written."""
+    given = event.get("exc_info")
+    if isinstance(given, tuple):
+        given = given[1]
+    return given if isinstance(given, BaseException) else sys.exc_info()[1]
+
+
+def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Cut long texts: an error message of megabytes must not fill the disk."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            half = LONGEST_TEXT // 2
+            event[key] = f"{value[:half]} … {len(value) - LONGEST_TEXT} characters cut … {value[-half:]}"
+    return event
+
+
+class WithoutValues(logging.Filter):
+    """Takes the returned value out of Celery's own lines, as it takes no arguments into them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, dict) and "return_value" in record.args:
+            record.args = {**record.args, "return_value": "…"}
+        return True
+
+
+def set_up(logger: logging.Logger, colorize: bool | None = None, **_: object) -> None:
+    """Give the handlers of a logger this project's format: a receiver of Celery's `after_setup_logger`."""
+    arguments = environment.flag("CELERY_LOG_ARGUMENTS")
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        TaskContext(arguments=arguments),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            cut,
+            *_renderer(bool(colorize)),
+        ],
+    )
+    for handler in logger.handlers:
+        handler.setFormatter(formatter)
+        if not arguments:
+            handler.addFilter(WithoutValues())
+    if not arguments:
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(max(logging.INFO, logger.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _renderer(colours: bool) -> list[Processor]:
+    if environment.is_development():
+        return [
+            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+        ]
+    return [structlog.processors.JSONRenderer(ensure_ascii=False)]

@@ -1,0 +1,129 @@
+"""The base of every task: an error is classified where it happens, and the policy decides what follows."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar, NoReturn
+
+import celery
+from celery import exceptions
+from celery.utils.log import get_logger
+from kombu.exceptions import OperationalError
+
+from .errors import classify
+from .failures import FailureRecord
+from .policy import Action, Wait
+from .verdict import Verdict, message_of
+
+logger = get_logger(__name__)
+
+# What Celery raises to say what becomes of a message.
+Decision = (exceptions.Ignore, exceptions.Reject, exceptions.Retry)
+
+
+class NotAnException(Exception):
+    """A task raised something that is no `Exception`, which would have ended the worker's process."""
+
+
+class Task(celery.Task):  # type: ignore[type-arg]
+    """Runs a task again, or gives it up, as the tables say.
+
+    An error that is given up goes on as it is: Celery stores it, logs it and calls `link_error`. A run that
+    is to follow is a message like any other, with its delay; no process waits for it. What a task asks of Celery
+    itself, by `autoretry_for`, `max_retries` and `self.retry()`, keeps its meaning. A direct call and
+    eager mode, which knows no delays, have no policy.
+
+    Attributes:
+        policy: what this task wants otherwise than the project's table, by kind.
+    """
+
+    app: Any  # the stubs of Celery know another app
+    policy: ClassVar[Mapping[str, Action] | None] = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request: Any = self.request_stack.top
+        # `_protected` is Celery's mark of a run in which the task calls itself as a function.
+        if request is None or request.called_directly or request._protected:
+            return super().__call__(*args, **kwargs)
+        request._protected = 1
+        try:
+            return self.run(*args, **kwargs)
+        except Decision:
+            raise
+        except Exception as error:
+            self._decide(error)
+            raise
+        except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
+        finally:
+            # Celery leaves the max_retries of `self.retry()` on the task, where they would hold for every
+            # later message.
+            self.__dict__.pop("override_max_retries", None)
+
+    @property
+    def attempt(self) -> int:
+        """The number of this run, from 1: those of the policy and Celery's own retries together."""
+        return 1 + self.request.retries + FailureRecord.read(self.request.headers).count()
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().retry(*args, **options)
+        except Decision:
+            raise
+        except Exception as error:
+            request: Any = self.request
+            request.gave_up = error
+            raise
+
+    def before_next_run(self, verdict: Verdict) -> None:
+        """Called after an error that the policy answers by another run, before that is published."""
+
+    def _decide(self, error: Exception) -> None:
+        request = self.request
+        if request.is_eager or self._is_celerys(error):
+            return
+        verdict = classify(error)
+        record = FailureRecord.read(request.headers)
+        now = time.time()
+        failures = record.add(verdict.kind, now)
+        delay = self.app.policy.delay(verdict, failures, now, self.policy)
+        if delay is not None and not self._limit_is_reached(record):
+            self.before_next_run(verdict)
+            self._run_again(error, round(delay, 3), record)
+
+    def _is_celerys(self, error: Exception) -> bool:
+        """Whether Celery was told what to do about the error, and has done it."""
+        gave_up = getattr(self.request, "gave_up", None) is error
+        return gave_up or isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
+
+    def _limit_is_reached(self, record: FailureRecord) -> bool:
+        most = self._own_limit()
+        if most is None:
+            return False
+        spent = record.count(lambda kind: not isinstance(self.app.policy.action(kind, self.policy), Wait))
+        return spent + self.request.retries > most
+
+    def _own_limit(self) -> int | None:
+        """Return `max_retries` where the task or a base of its own states it, None for no limit."""
+        for cls in type(self).__mro__:
+            if cls is celery.Task:
+                return None
+            if "max_retries" in vars(cls):
+                return self.max_retries
+        return None
+
+    def _run_again(self, error: Exception, delay: float, record: FailureRecord) -> NoReturn:
+        request = self.request
+        headers = {**(request.headers or {}), **record.headers()}
+        again = self.signature_from_request(
+            request, countdown=delay, retries=request.retries, headers=headers
+        )
+        try:
+            again.apply_async()
+        except (OperationalError, OSError) as problem:
+            if not self.acks_late:
+                raise error from problem
+            logger.error("the broker did not take the next run: the message goes back to its queue")
+            raise exceptions.Reject(problem, requeue=True) from error
+        raise exceptions.Retry(exc=error, when=delay, sig=again)  # type: ignore[arg-type]
