@@ -34,14 +34,21 @@ lint: .venv/ready  ## check the style
 mutations: .venv/ready  ## break the generated code, one promise at a time; a generated test must notice
 	@$(RUN) scripts.mutations
 
+.PHONY: faults
+faults: .venv/ready  ## cause faults with many libraries, and print what is made of them
+	@$(RUN) scripts.faults
+
 .PHONY: bench
 bench: .venv/ready  ## print ratios measured side by side
 	@$(RUN) benchmarks
 
 .PHONY: requirements
 requirements: | $(UV)  ## pin anew what developing the template needs
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-annotate --group dev --upgrade --output-file requirements-dev.txt
+	for group in dev faults; do \
+		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-emit-find-links --no-annotate --group $$group --upgrade \
+			--output-file requirements-$$group.txt || exit; \
+	done
 
 .venv/ready: requirements-dev.txt | $(UV)
 	@test -x .venv/bin/python || $(UV) venv --quiet --python "$${UV_PYTHON:->=3.11}" .venv

@@ -2,9 +2,9 @@
 
 import pytest
 
-from scripts.mutations import MUTATIONS, is_stale
+from scripts.mutations import MUTATIONS
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
 def test_no_mutation_is_stale(baked, mutation):
-    assert not is_stale(baked(framework="plain"), mutation)
+    assert not mutation.is_stale(baked(framework="plain").package)

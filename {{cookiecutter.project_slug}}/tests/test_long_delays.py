@@ -25,6 +25,19 @@ FETCH = """
             file.write("limited\\n")
 """
 
+BUSY = """
+    import time
+    from pathlib import Path
+
+    from PACKAGE.celery_config import app
+
+    @app.task(queue="tasks")
+    def busy(seconds):
+        with Path("NOTES_FILE").open("a") as file:
+            file.write("busy\\n")
+        time.sleep(seconds)
+"""
+
 
 def test_kinds_that_alternate_end_at_the_greatest_age(copy, start, broker_url):
     copy.write("ex1.py", FETCH)
@@ -56,3 +69,26 @@ def test_a_delay_longer_than_a_broker_holds_a_message_runs_the_body_once(copy, s
         time.sleep(2)  # in which a message that was handed out twice would run again
     assert copy.notes() == ["fetch", "limited", "fetch"]
     assert server.pauses()[0] >= 4
+
+
+def test_what_has_become_due_waits_in_order_of_priority(copy, start, broker_url):
+    copy.write_note_task("ex1_note.py")
+    copy.write("ex2_busy.py", BUSY)
+    worker = start(CELERY_BROKER_URL=broker_url)
+    copy.run(
+        """
+        from PACKAGE.celery_tasks.ex1_note import note
+        from PACKAGE.celery_tasks.ex2_busy import busy
+        note.apply_async(("low",), priority=1, countdown=1)
+        busy.delay(3)
+        """,
+        CELERY_BROKER_URL=broker_url,
+    )
+    worker.wait_for(lambda: "busy" in copy.notes())
+    time.sleep(1.2)
+    copy.run(
+        "from PACKAGE.celery_tasks.ex1_note import note; note.apply_async(('high',), priority=9)",
+        CELERY_BROKER_URL=broker_url,
+    )
+    worker.wait_for(lambda: len(copy.notes()) == 3)
+    assert copy.notes() == ["busy", "high", "low"]

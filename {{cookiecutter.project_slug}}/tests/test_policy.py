@@ -118,3 +118,17 @@ def test_a_wrong_table_of_a_task_is_told_with_its_line(copy):
 
 def test_the_table_of_this_project_is_sound():
     assert list(policy.problems(POLICY, MAX_AGE)) == []
+
+
+def test_it_tries_again_what_may_pass_and_nothing_else():
+    def sort_of(kind):
+        return type(Policy(POLICY, MAX_AGE).action(kind))
+
+    retried = ["network.dns", "network.unavailable", "network.timeout", "network.disconnected"]
+    retried += ["database.unavailable", "database.timeout", "database.conflict", "database.pool"]
+    retried += ["database.unclear", "external.unavailable", "application.transient"]
+    given_up = ["network.tls", "database.auth", "database.query", "external.auth", "external.rejected"]
+    given_up += ["external.invalid", "time_limit.soft", "unexpected"]
+    assert {kind: sort_of(kind) for kind in retried} == dict.fromkeys(retried, Retry)
+    assert {kind: sort_of(kind) for kind in given_up} == dict.fromkeys(given_up, Fail)
+    assert sort_of("external.busy") == Wait

@@ -61,6 +61,7 @@ class Consumer(consumer.Consumer):
         self.timer.call_after(GIVE_BACK_AFTER, self._give_back, (message, self.qos))
 
     def _give_back(self, message: Any, qos: Any) -> None:
-        message.reject_log_error(logger, self.connection_errors, requeue=True)
         if qos is self.qos:  # after a reconnect there is a new limit, which was never raised
             qos.decrement_eventually()
+            qos.update()  # or this worker would take it back at once, into its own line
+        message.reject_log_error(logger, self.connection_errors, requeue=True)

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from .verdict import Rule, Verdict, attribute, by_name, message_of, names_of, whole_number
+from .verdict import Rule, Verdict, attribute, by_name, message_of, names_of, text, whole_number
 
 SQLSTATES = {
     "40": "database.conflict",  # serialization failure, deadlock
@@ -51,28 +51,39 @@ REDIS_PREFIXES = {
         "database.unavailable",
     ),
 }
+REDIS_MESSAGES = {
+    "max number of clients": "database.unavailable",
+    "No connection available": "database.pool",  # of a BlockingConnectionPool
+    "closed by server": "network.disconnected",
+}
 # PostgreSQL tells no code when a login or a connection fails: the text is all there is. A server that
 # speaks another language ends as database.unclear.
 POSTGRESQL_MESSAGES = (
     (r"authentication failed|no password supplied|does not exist|pg_hba\.conf", "database.auth"),
+    (r"permission denied for database|is not permitted to log in", "database.auth"),
     (r"could not translate host name|failed to resolve host", "network.dns"),
     (r"certificate verify failed", "network.tls"),
-    (r"too many clients|connection slots|starting up|shutting down|in recovery", "database.unavailable"),
-    (r"Connection refused|is the server running|timeout expired|SSL SYSCALL", "database.unavailable"),
+    (
+        r"too many (clients|connections)|connection slots|starting up|shutting down|in recovery",
+        "database.unavailable",
+    ),
+    (r"Connection refused|[Ii]s the server running|timeout expired|SSL SYSCALL", "database.unavailable"),
     (r"connection (is|has been|already) (closed|lost)|closed the connection", "database.unavailable"),
     (r"terminating connection", "database.unavailable"),
 )
 
 
-def postgresql(error: BaseException) -> Verdict | None:
+def sqlstate(error: BaseException) -> Verdict | None:
     code = attribute(error, "sqlstate") or attribute(error, "pgcode")
     if not isinstance(code, str) or not re.fullmatch(r"[0-9A-Z]{5}", code):
-        return _postgresql_without_code(error)
+        return None
+    if code.startswith(("HY", "XX")):  # a general error and an internal one
+        return None
     kinds = (SQLSTATES[code[:length]] for length in (5, 3, 2) if code[:length] in SQLSTATES)
     return Verdict(next(kinds, "database.query"), code=code)
 
 
-def _postgresql_without_code(error: BaseException) -> Verdict | None:
+def postgresql(error: BaseException) -> Verdict | None:
     if not {"psycopg.Error", "psycopg2.Error"}.intersection(names_of(error)):
         return None
     message = message_of(error)
@@ -99,7 +110,7 @@ def sqlite(error: BaseException) -> Verdict | None:
     code = whole_number(attribute(error, "sqlite_errorcode"))
     if code is None or "sqlite3.Error" not in names_of(error):
         return None
-    name = attribute(error, "sqlite_errorname")
+    name = text(attribute(error, "sqlite_errorname"))
     primary = code & 0xFF  # what is above tells variants of it apart
     return Verdict(SQLITE_CODES.get(primary, "database.query"), code=name)
 
@@ -109,11 +120,14 @@ def redis(error: BaseException) -> Verdict | None:
     if "redis.RedisError" not in names:
         return None
     message = message_of(error)
-    prefix = message.partition(" ")[0]
+    _, _, answer = message.rpartition(" of pipeline caused error: ")
+    prefix = answer.partition(" ")[0]
     if prefix in REDIS_PREFIXES:
         return Verdict(REDIS_PREFIXES[prefix], code=prefix)
-    if "redis.ConnectionError" in names and "max number of clients" in message:
-        return Verdict("database.unavailable")
+    if "redis.ConnectionError" in names:
+        told = [kind for text, kind in REDIS_MESSAGES.items() if text in message]
+        if told:
+            return Verdict(told[0])
     return _redis_names(error)
 
 
@@ -139,9 +153,11 @@ _redis_names = by_name(
 
 named = by_name(
     {
+        "psycopg2.PoolError": "database.pool",
         "psycopg_pool.PoolClosed": "database.pool",
         "psycopg_pool.PoolTimeout": "database.pool",
         "psycopg_pool.TooManyRequests": "database.pool",
+        "sqlalchemy.PendingRollbackError": "database.unavailable",  # it was lost before
         "sqlalchemy.TimeoutError": "database.pool",
     }
 )
@@ -174,4 +190,5 @@ _PEP_249: dict[str, Any] = {
     ),
 }
 
-RULES: list[Rule] = [named, postgresql, mysql, sqlite, redis]
+# MySQL's numbers are more exact than the SQLSTATE that PyMySQL adds.
+RULES: list[Rule] = [named, mysql, sqlstate, postgresql, sqlite, redis]

@@ -171,7 +171,7 @@ class handling:
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         _service.reset(self._token)
-        if error is not None and getattr(error, "_service", None) is None:
+        if error is not None and attribute(error, "_service") is None:
             with suppress(Exception):  # an exception with slots has no room for it
                 error._service = self.service  # type: ignore[attr-defined]
 
@@ -180,5 +180,5 @@ def service_of(error: BaseException | None) -> str | None:
     """Return the service that `handling` named: around the running code, else around the exception."""
     if (service := _service.get()) is not None or error is None:
         return service
-    named = (getattr(link, "_service", None) for link in chain_of(error))
+    named = (attribute(link, "_service") for link in chain_of(error))
     return next((service for service in named if isinstance(service, str)), None)

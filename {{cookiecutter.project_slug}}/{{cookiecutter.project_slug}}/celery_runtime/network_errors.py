@@ -5,7 +5,7 @@ import http.client
 import socket
 import ssl
 
-from .verdict import Rule, Verdict, attribute, by_name, whole_number
+from .verdict import Rule, Verdict, attribute, by_name, message_of, text, whole_number
 
 CODES = {
     errno.ETIMEDOUT: "network.timeout",
@@ -33,7 +33,7 @@ RESOLVER_CODES = {
 def bad_certificate(error: BaseException) -> Verdict | None:
     """A certificate that is not trusted: it decides wherever in a chain it stands, and no retry mends it."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Verdict("network.tls", code=attribute(error, "verify_message"))
+        return Verdict("network.tls", code=text(attribute(error, "verify_message")))
     return None
 
 
@@ -42,12 +42,14 @@ def closed(error: BaseException) -> Verdict | None:
     kinds = (http.client.RemoteDisconnected, http.client.IncompleteRead, http.client.BadStatusLine)
     if isinstance(error, (*kinds, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return Verdict("network.disconnected")
+    if type(error) is OSError and "closed connection" in message_of(error):  # of the package amqp
+        return Verdict("network.disconnected")
     return None
 
 
 def tls(error: BaseException) -> Verdict | None:
     if isinstance(error, ssl.SSLError) and not isinstance(error, TimeoutError):
-        return Verdict("network.tls", code=attribute(error, "reason"))
+        return Verdict("network.tls", code=text(attribute(error, "reason")))
     return None
 
 

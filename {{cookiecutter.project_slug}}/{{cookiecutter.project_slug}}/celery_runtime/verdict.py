@@ -93,6 +93,10 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def message_of(error: BaseException, length: int = 2000) -> str:
     """Return the message, cut to `length` characters; the name of its class where `str()` fails."""
     try:

@@ -1,0 +1,8 @@
+"""Ways to break a generated project, one for each promise: a generated test must notice."""
+
+from . import discovery, errors, priorities, settings
+from .mutation import Mutation
+
+__all__ = ["MUTATIONS", "Mutation"]
+
+MUTATIONS = (*discovery.MUTATIONS, *priorities.MUTATIONS, *errors.MUTATIONS, *settings.MUTATIONS)

@@ -1,0 +1,41 @@
+"""Promises of priorities."""
+
+from .mutation import RUNTIME, Mutation
+
+MUTATIONS = (
+    Mutation(
+        "Redis is read from the largest priority down",
+        f"{RUNTIME}/priorities.py",
+        "LEVELS[::-1]",
+        "LEVELS",
+        "test_priorities",
+    ),
+    Mutation(
+        "an unset priority is 5",
+        f"{RUNTIME}/priorities.py",
+        "stated = Priority.NORMAL",
+        "stated = 0",
+        "test_priorities",
+    ),
+    Mutation(
+        "a child inherits its parent's priority",
+        f"{RUNTIME}/priorities.py",
+        "stated = self._parent_priority()",
+        "stated = None",
+        "test_priorities",
+    ),
+    Mutation(
+        "each priority has a list of its own on Redis",
+        f"{RUNTIME}/priorities.py",
+        "        return n\n",
+        "        return n - n % 3\n",
+        "test_priorities",
+    ),
+    Mutation(
+        "a priority that does not exist is refused",
+        f"{RUNTIME}/priorities.py",
+        "if stated not in LEVELS:",
+        "if False:",
+        "test_priorities",
+    ),
+)

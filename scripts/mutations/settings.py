@@ -1,0 +1,48 @@
+"""Promises of the settings and of the embedded broker."""
+
+from .mutation import RUNTIME, Mutation
+
+MUTATIONS = (
+    Mutation(
+        "a message is done when its task is",
+        "settings.py",
+        "task_acks_late = True",
+        "task_acks_late = False",
+        "test_environment",
+    ),
+    Mutation(
+        "a broker must be named outside development",
+        f"{RUNTIME}/broker.py",
+        "if environment.is_development():",
+        "if True:",
+        "test_environment",
+    ),
+    Mutation(
+        "CELERY_BROKER_URL wins",
+        f"{RUNTIME}/broker.py",
+        'value = environment.text("CELERY_BROKER_URL")',
+        "value = None",
+        "test_environment",
+    ),
+    Mutation(
+        "one process starts the embedded broker",
+        f"{RUNTIME}/embedded.py",
+        "fcntl.flock(self.file, fcntl.LOCK_EX)",
+        "pass",
+        "test_embedded_broker",
+    ),
+    Mutation(
+        "the embedded broker's folder is private",
+        f"{RUNTIME}/embedded.py",
+        "if not mine or stat.S_IMODE(status.st_mode) & 0o077:",
+        "if False:",
+        "test_embedded_broker",
+    ),
+    Mutation(
+        "importing the settings starts nothing",
+        f"{RUNTIME}/broker.py",
+        "        return PROJECT_BROKER.url(database)",
+        "        PROJECT_BROKER.start()\n        return PROJECT_BROKER.url(database)",
+        "test_embedded_broker",
+    ),
+)
