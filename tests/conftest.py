@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scripts.baking import BakedProject, bake
+from scripts.faults import install_libraries
 from scripts.rabbitmq import Unavailable, virtual_host
 
 OPTIONS = {
@@ -39,20 +40,24 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def baked(shared_folder: Path) -> Callable[..., BakedProject]:
     """Bakes a combination once a run and lends it to be read: `baked(framework="plain")`.
 
-    With `installed=True` it has its own environment. A test that changes files takes `bake_own`.
+    With `installed=True` it has its own environment, with `libraries=True` also those whose errors are told
+    apart. A test that changes files takes `bake_own`.
     """
 
-    def lend(*, installed: bool = False, **answers: str) -> BakedProject:
+    def lend(*, installed: bool = False, libraries: bool = False, **answers: str) -> BakedProject:
         answers = {option: answers.get(option, values[0]) for option, values in OPTIONS.items()}
-        folder = shared_folder / "baked" / combination_id(answers)
+        name = combination_id(answers) + ("-libraries" if libraries else "")
+        folder = shared_folder / "baked" / name
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             project = BakedProject(folder / "shop", "shop")
             if not project.path.exists():
                 bake(folder, {"project_slug": "shop", **answers})
-            if installed and not (folder / "installed").exists():
+            if (installed or libraries) and not (folder / "installed").exists():
                 project.install()
+                if libraries:
+                    install_libraries(project)
                 (folder / "installed").touch()
         return project
 

@@ -2,12 +2,13 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scripts.baking import TEMPLATE, BakedProject, bake
-from scripts.faults import command, environment, install_libraries
+from scripts.baking import TEMPLATE, BakedProject
+from scripts.faults import command, environment
 
 from .conftest import unavailable
 
@@ -15,12 +16,8 @@ pytestmark = pytest.mark.baked
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
-    """A project with the libraries whose errors are told apart."""
-    baked = bake(tmp_path_factory.mktemp("faults"), {"project_slug": "shop", "framework": "django"})
-    baked.install()
-    install_libraries(baked)
-    return baked
+def project(baked: Callable[..., BakedProject]) -> BakedProject:
+    return baked(libraries=True, framework="django")
 
 
 @pytest.fixture(scope="module")

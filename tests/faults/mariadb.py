@@ -10,10 +10,10 @@ from typing import Any
 import pymysql
 import sqlalchemy
 
+from tests.faults.address import Address
 from tests.faults.fault import Fault, Unavailable
 from tests.faults.loopback import closed_port, silent_port
 from tests.faults.sql_clients import (
-    Address,
     Client,
     Execute,
     django_address,

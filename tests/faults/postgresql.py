@@ -13,12 +13,12 @@ import psycopg
 import psycopg2
 import sqlalchemy
 
+from tests.faults.address import Address
 from tests.faults.fault import Fault
 from tests.faults.loopback import closed_port, silent_port
 from tests.faults.postgresql_pools import pool_faults
 from tests.faults.postgresql_server import Servers, administration, postgresql_servers
 from tests.faults.sql_clients import (
-    Address,
     Client,
     django_with,
     psycopg_2,

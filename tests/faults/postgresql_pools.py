@@ -10,9 +10,9 @@ import psycopg2.pool
 import sqlalchemy
 from psycopg_pool import ConnectionPool
 
+from tests.faults.address import Address
 from tests.faults.fault import Fault
 from tests.faults.sql_clients import (
-    Address,
     django_address,
     django_connection,
     psycopg_arguments,

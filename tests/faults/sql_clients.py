@@ -15,17 +15,9 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
+from tests.faults.address import Address
+
 Execute = Callable[[str], object]
-
-
-class Address(NamedTuple):
-    """Where a database is, and who asks for it."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
 
 
 class Client(NamedTuple):

@@ -2,7 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.sql_clients import Address, Client
+from tests.faults.address import Address
+from tests.faults.sql_clients import Client
 
 TAKE = "UPDATE stock SET amount = amount - 1 WHERE id = {}"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import sqlalchemy
 
+from tests.faults.address import Address
 from tests.faults.fault import Fault
-from tests.faults.sql_clients import Address, Client, Execute, django_connection, executor
+from tests.faults.sql_clients import Client, Execute, django_connection, executor
 
 WAIT_SECONDS = 0.1
 

@@ -7,6 +7,11 @@ import kombu
 import kombu.transport
 import kombu.transport.redis
 import pytest
+import vine
+from celery import _state
+from celery.app import trace
+from celery.app.task import Context
+from celery.worker import strategy
 from celery.worker.consumer import Consumer
 
 REDIS = kombu.transport.redis.Channel
@@ -14,6 +19,11 @@ REDIS = kombu.transport.redis.Channel
 SIGNATURES = {
     celery.Celery._warn_duplicate_task_name: "(self, name, existing, new, consequence)",
     Consumer.on_unknown_task: "(self, body, message, exc)",
+    Consumer.create_task_handler: f"(self, promise={vine.promise!r})",
+    Consumer.apply_eta_task: "(self, task)",
+    Consumer._limit_post_eta: "(self, request, bucket, tokens)",
+    Consumer.call_soon: "(self, p, *args, **kwargs)",
+    _state.get_current_task: "()",
     REDIS.priority: "(self, n)",
     REDIS._q_for_pri: "(self, queue, pri)",
 }
@@ -27,6 +37,27 @@ def test_the_versions_are_those_the_hooks_were_read_in():
 @pytest.mark.parametrize("hook", SIGNATURES, ids=lambda hook: hook.__qualname__)
 def test_a_hook_is_called_as_before(hook):
     assert str(inspect.signature(hook)) == SIGNATURES[hook]
+
+
+def test_a_task_that_calls_itself_is_told_from_its_own_run():
+    assert Context._protected == 0
+    assert "req._protected = 1" in inspect.getsource(trace._install_stack_protection)
+
+
+def test_a_task_with_a_call_of_its_own_is_run_by_it():
+    assert "fun = task if task_has_custom(task, '__call__') else task.run" in inspect.getsource(
+        trace.build_tracer
+    )
+
+
+def test_self_retry_leaves_its_limit_on_the_task():
+    assert "self.override_max_retries = max_retries" in inspect.getsource(celery.Task.retry)
+
+
+def test_the_strategy_calls_back_the_consumer_when_a_message_is_due():
+    source = inspect.getsource(strategy.default)
+    assert "apply_eta_task = consumer.apply_eta_task" in source
+    assert "limit_post_eta = consumer._limit_post_eta" in source
 
 
 def test_messages_are_sent_by_one_function_that_an_amqp_class_can_wrap():

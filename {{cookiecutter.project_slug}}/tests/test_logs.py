@@ -32,7 +32,7 @@ def lines_of(copy, start, *options, **environment):
 def test_outside_development_each_line_of_a_task_is_json_that_says_which(copy, start):
     output = lines_of(copy, start)
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    told = [line for line in lines if line.get("task")]
+    told = [line for line in lines if "attempt" in line]
     assert {line["task"] for line in told} == {f"{copy.package}.celery_tasks.ex1.pay"}
     assert len({line["task_id"] for line in told}) == 1
     by_event = {(line["event"], line["attempt"]): line for line in told}
@@ -43,6 +43,7 @@ def test_outside_development_each_line_of_a_task_is_json_that_says_which(copy, s
     [retried] = [line for line in told if " retry: " in line["event"]]
     expected = {"attempt": 1, "kind": "network.unavailable", "code": "ECONNRESET", "service": "bank"}
     assert expected.items() <= retried.items()
+    assert told[0]["task_id"] in {line["task_id"] for line in lines if line["event"].endswith(" received")}
     [started] = [line for line in lines if line["event"].endswith(" ready.")]
     assert "task" not in started
 

@@ -41,7 +41,7 @@ class Consumer(consumer.Consumer):
     def apply_eta_task(self, request: Any) -> None:
         if delays.waits(request.message):
             state.task_ready(request)
-            self._give_back(request.message, self.qos)
+            self._give_back_soon(request.message, self.qos)
         else:
             super().apply_eta_task(request)
 
@@ -58,7 +58,11 @@ class Consumer(consumer.Consumer):
             logger.warning("%s is not selected in this worker: its messages go back to the queue", name)
         # What is held back must not count against the prefetch limit, or the worker stands still.
         self.qos.increment_eventually()
-        self.timer.call_after(GIVE_BACK_AFTER, self._give_back, (message, self.qos))
+        self.timer.call_after(GIVE_BACK_AFTER, self._give_back_soon, (message, self.qos))
+
+    def _give_back_soon(self, message: Any, qos: Any) -> None:
+        # Timers of pools without an event loop have a thread of their own, which must not use the connection.
+        self.call_soon(self._give_back, message, qos)
 
     def _give_back(self, message: Any, qos: Any) -> None:
         if qos is self.qos:  # after a reconnect there is a new limit, which was never raised

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 from celery._state import get_current_task
+from celery.exceptions import TaskPredicate
+from celery.utils.log import get_multiprocessing_logger
 from structlog.typing import EventDict, Processor
 
 from . import environment
@@ -21,7 +23,7 @@ TALKATIVE = ("celery.concurrency", "celery.pool", "celery.worker.strategy", "kom
 
 
 class TaskContext:
-    """Adds id, name, attempt and service of the running task, and kind and code of an error in hand."""
+    """Adds id, name and attempt of the task, the service, and kind and code of an error in hand."""
 
     def __init__(self, *, arguments: bool) -> None:
         self.arguments = arguments
@@ -30,7 +32,7 @@ class TaskContext:
         task = get_current_task()
         error = _error_in_hand(event)
         if str(event.get("logger", "")).startswith("celery."):
-            event.pop("data", None)  # all that Celery knows of the task, its arguments too
+            _tell_task(event, event.pop("data", None))
         if task is not None and task.request.id:
             event.setdefault("task_id", task.request.id)
             event.setdefault("task", task.name)
@@ -48,12 +50,22 @@ class TaskContext:
         return event
 
 
+def _tell_task(event: EventDict, data: object) -> None:
+    """Add id and name of what Celery tells about a task; arguments are among the rest of it."""
+    if isinstance(data, dict) and "id" in data:
+        event["task_id"] = data["id"]
+        event["task"] = data.get("name")
+
+
 def _error_in_hand(event: EventDict) -> BaseException | None:
     """Return the exception of the line, or the one that is being handled where the line is written."""
     given = event.get("exc_info")
     if isinstance(given, tuple):
         given = given[1]
-    return given if isinstance(given, BaseException) else sys.exc_info()[1]
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1]
+    while isinstance(error, TaskPredicate):  # Celery's Retry, Ignore and Reject: what they are about decides
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -93,7 +105,8 @@ def set_up(logger: logging.Logger, colorize: bool | None = None, **_: object) ->
             *_renderer(bool(colorize)),
         ],
     )
-    for handler in logger.handlers:
+    others = getattr(get_multiprocessing_logger(), "handlers", ())
+    for handler in (*logger.handlers, *others):
         handler.setFormatter(formatter)
         if not arguments:
             handler.addFilter(WithoutValues())
