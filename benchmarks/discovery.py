@@ -1,16 +1,15 @@
 """What discovery adds to the bare import of the task modules, in a worker and where the app is imported."""
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scripts.baking import TEMPLATE, BakedProject
+from scripts.baking import BakedProject
 
 from . import discovery_table
-from .command import run, unconfigured
+from .project import installed_project
 from .side_by_side import interleave
 
 RUNS = {10: 15, 100: 9, 1000: 11, 5000: 5}  # by number of modules
@@ -34,19 +33,10 @@ def multiply(x: int, y: int) -> int:
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as scratch:
-        project = _baked(Path(scratch))
+        project = installed_project(Path(scratch), "plain")
         libraries = _probe(project, "libraries")
         costs = {modules: _measure(project, modules, libraries) for modules in RUNS}
     discovery_table.show(costs, RUNS)
-
-
-def _baked(scratch: Path) -> BakedProject:
-    answers = ("project_slug=shop", "framework=plain")
-    bake = (sys.executable, "-m", "cookiecutter", TEMPLATE, "--no-input", "-o", scratch, *answers)
-    run(*bake, environment=unconfigured(scratch))
-    project = BakedProject(scratch / "shop", "shop")
-    project.install()
-    return project
 
 
 def _measure(project: BakedProject, modules: int, libraries: list[str]) -> discovery_table.Cost:

@@ -112,8 +112,10 @@ def project(baked, tmp_path) -> BakedProject:
     (folder / ".venv").symlink_to(lent.path / ".venv")
     own = BakedProject(folder, "shop")
     (own.tasks / "ex1.py").write_text(TASKS.replace("NOTES", str(tmp_path / "notes")))
-    with (own.package / "settings.py").open("a") as settings:
-        settings.write('\nDATABASES["default"]["CONN_MAX_AGE"] = None\n')
+    with (own.package / "celery_config.py").open("a") as config:
+        config.write(
+            "\napp.conf.CELERY_DB_REUSE_MAX = 1000\n"
+        )  # without it Celery closes them after each task
     return own
 
 

@@ -62,7 +62,11 @@ def _error_in_hand(event: EventDict) -> BaseException | None:
     given = event.get("exc_info")
     if isinstance(given, tuple):
         given = given[1]
-    error = given if isinstance(given, BaseException) else sys.exc_info()[1]
+    at_hand = sys.exc_info()[1]
+    error = given if isinstance(given, BaseException) else at_hand
+    if event.get("logger") == "celery.app.trace":
+        # What does not pickle Celery gives as one of its bases, or as a stand-in that is none of them.
+        error = at_hand or error
     while isinstance(error, TaskPredicate):  # Celery's Retry, Ignore and Reject: what they are about decides
         error = error.__cause__ or error.__context__
     return error
