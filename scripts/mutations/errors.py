@@ -188,8 +188,8 @@ MUTATIONS = (
     Mutation(
         "log lines hold no arguments",
         f"{RUNTIME}/logs.py",
-        '            event.pop("data", None)',
-        "            pass",
+        'event.pop("data", None)',
+        'event.get("data")',
         "test_logs",
     ),
     Mutation(
