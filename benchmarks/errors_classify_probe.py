@@ -56,7 +56,7 @@ def faults() -> Iterator[tuple[str, Callable[[], object]]]:
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / "shop")) as writer:
         writer.execute("BEGIN IMMEDIATE")
         yield "database is locked", partial(write, Path(folder) / "shop")
-    yield "KeyError, raised anew twice", price_of_nothing
+    yield "KeyError behind two others", price_of_nothing
 
 
 def fetch(url: str) -> object:

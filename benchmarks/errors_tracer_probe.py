@@ -3,6 +3,7 @@
 usage: python -m benchmarks.errors_tracer_probe PACKAGE
 """
 
+import gc
 import importlib
 import json
 import logging
@@ -11,16 +12,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import celery
 from celery.app.trace import build_tracer
 
 from .side_by_side import interleave
 
+ROUNDS = 60
 HOSTNAME = "celery@localhost"
 TASK_ID = "1f0e7b1c-6a52-4c7e-9a3f-2d1f3c0b9a11"
-ROUNDS = 100
 
 
 def success(x: int, y: int) -> int:
@@ -31,45 +33,54 @@ def failure(_x: int, _y: int) -> int:
     raise ValueError("x")
 
 
-TASKS_PER_BLOCK = {success: 40, failure: 5}
+TASKS_PER_BLOCK = {success: 50, failure: 10}
 
 
 def measure(package: str) -> dict[str, dict[str, list[float]]]:
-    """Return by outcome, and by base of the task and format of the logs, what a task took in each block."""
+    """Return what a task took in each block, by outcome, then by base class and format of the logs."""
     app: Any = importlib.import_module(package).app
-    # A worker that is made, though not started, has set up logs, signals and Celery's own optimizations.
-    worker = app.Worker(hostname=HOSTNAME, pool="solo", loglevel="INFO", logfile=os.devnull)
-    bases = {"celery.Task": {"base": celery.Task}, "app.Task": {}}
-    with open(os.devnull, "w") as devnull:  # noqa: PTH123
-        handlers = log_handlers(worker.app, package, devnull)
-        return {
-            function.__name__: interleave(
-                {
-                    f"{base}, {logs} logs": partial(block, tracer(app, function, base, options), handler, count)
-                    for logs, handler in handlers.items()
-                    for base, options in bases.items()
-                },
-                ROUNDS,
-            )
-            for function, count in TASKS_PER_BLOCK.items()
-        }
+    # A worker that is made, though not started, has set up logs, signals and Celery's optimizations.
+    app.Worker(hostname=HOSTNAME, loglevel="INFO", logfile=os.devnull)
+    with Path(os.devnull).open("w") as stream:
+        handlers = log_handlers(app, package, stream)
+        cases = {task: blocks(app, task, handlers) for task in TASKS_PER_BLOCK}
+        # Else the collections that are due now and then would hit the same case again and again.
+        gc.disable()
+        gc.freeze()
+        return {task.__name__: interleave(cases[task], ROUNDS) for task in cases}
 
 
-def log_handlers(app: Any, package: str, stream: Any) -> dict[str, logging.Handler]:
-    """Return the handler that a worker writes its lines with, as Celery makes it and as the project does."""
-    celerys, projects = logging.Logger("celery"), logging.Logger("project")
-    for logger in (celerys, projects):
+def log_handlers(app: Any, package: str, stream: TextIO) -> dict[str, logging.Handler]:
+    """Return the handler of a worker's logs, as Celery makes it and as the project changes it."""
+    loggers = {
+        name: logging.getLogger(f"benchmark of {name}") for name in ("Celery's logs", "project's logs")
+    }
+    for logger in loggers.values():
         app.log.setup_handlers(logger, stream, app.log.format, colorize=False)
-    importlib.import_module(f"{package}.celery_runtime.logs").set_up(projects)
-    return {"Celery's": celerys.handlers[0], "project's": projects.handlers[0]}
+    importlib.import_module(f"{package}.celery_runtime.logs").set_up(loggers["project's logs"])
+    return {name: logger.handlers[0] for name, logger in loggers.items()}
 
 
-def tracer(
-    app: Any, function: Callable[..., int], base: str, options: Mapping[str, Any]
-) -> Callable[[], object]:
-    """Return the tracer of a task with that function, called as a worker calls it."""
-    task = app.task(function, name=f"{base}.{function.__name__}", **options)
-    trace = build_tracer(task.name, task, app.loader, HOSTNAME, app=app)
+def blocks(
+    app: Any, function: Callable[..., int], handlers: Mapping[str, logging.Handler]
+) -> dict[str, Callable[[], float]]:
+    bases = {"celery.Task": celery.Task, "app.Task": app.Task}
+    tracers = {name: tracer(app, function, name, base) for name, base in bases.items()}
+    tasks = TASKS_PER_BLOCK[function]
+    return {
+        f"{base}, {logs}": partial(seconds_per_task, trace, handler, tasks)
+        for logs, handler in handlers.items()
+        for base, trace in tracers.items()
+    }
+
+
+def tracer(app: Any, function: Callable[..., int], name: str, base: type) -> Callable[[], object]:
+    """Return the tracer of a task, to be called with what a worker has received.
+
+    Raises:
+        AssertionError: the task ends otherwise than its function is called.
+    """
+    task = app.task(function, name=f"{name}.{function.__name__}", base=base)
     message = app.amqp.as_task_v2(TASK_ID, task.name, args=[2, 3])
     args, kwargs, embedded = message.body
     request = {
@@ -83,17 +94,19 @@ def tracer(
         "args": args,
         "kwargs": kwargs,
     }
+    trace = build_tracer(task.name, task, app.loader, HOSTNAME, app=app)
     state = getattr(trace(TASK_ID, args, kwargs, request).info, "state", "SUCCESS")
     if state != function.__name__.upper():
         raise AssertionError(f"{task.name} ended with {state}")
-    return lambda: trace(TASK_ID, args, kwargs, request)
+    return partial(trace, TASK_ID, args, kwargs, request)
 
 
-def block(run: Callable[[], object], handler: logging.Handler, tasks: int) -> float:
+def seconds_per_task(trace: Callable[[], object], handler: logging.Handler, tasks: int) -> float:
     logging.root.handlers = [handler]
+    gc.collect()
     start = time.process_time()
     for _ in range(tasks):
-        run()
+        trace()
     return (time.process_time() - start) / tasks
 
 

@@ -1,5 +1,6 @@
 """Celery with this project's machinery: priorities, discovery, selection, the embedded broker."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import click
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from . import embedded, logs, priorities, task_modules
+from . import embedded, priorities, task_modules
 from .environment import ConfigurationError
 from .policy import Action, Policy, problems
 
@@ -53,8 +54,8 @@ class Celery(celery.Celery):
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
         self.user_options["worker"].add(_tasks_option())
         signals.import_modules.connect(self._load_task_modules, sender=self)
-        signals.after_setup_logger.connect(logs.set_up)
-        signals.after_setup_task_logger.connect(logs.set_up)
+        signals.after_setup_logger.connect(_set_up_logs)
+        signals.after_setup_task_logger.connect(_set_up_logs)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
 
@@ -86,6 +87,12 @@ class Celery(celery.Celery):
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
         # names each collision once and lets the worker start with the wrong function.
         self.duplicate_task_names.append((name, existing, new))
+
+
+def _set_up_logs(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:
+    from . import logs  # structlog takes long to import, and what only publishes needs none of it
+
+    logs.set_up(logger, colours=bool(colorize))
 
 
 def _checked(policy: Mapping[str, Action], max_age: float) -> Policy:

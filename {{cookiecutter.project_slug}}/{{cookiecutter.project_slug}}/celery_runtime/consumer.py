@@ -19,7 +19,8 @@ class Consumer(consumer.Consumer):
     Celery would reject the first as unknown, and hold the second longer than brokers allow.
     """
 
-    app: Any  # the stubs of Celery know neither our app nor these two
+    app: Any  # the stubs of Celery know neither our app nor these
+    hub: Any
     qos: Any
     connection_errors: Any
 
@@ -61,8 +62,10 @@ class Consumer(consumer.Consumer):
         self.timer.call_after(GIVE_BACK_AFTER, self._give_back_soon, (message, self.qos))
 
     def _give_back_soon(self, message: Any, qos: Any) -> None:
-        # Timers of pools without an event loop have a thread of their own, which must not use the connection.
-        self.call_soon(self._give_back, message, qos)
+        if self.hub:
+            self._give_back(message, qos)
+        else:  # without an event loop, timers have a thread of their own, which must not use the connection
+            self.call_soon(self._give_back, message, qos)
 
     def _give_back(self, message: Any, qos: Any) -> None:
         if qos is self.qos:  # after a reconnect there is a new limit, which was never raised

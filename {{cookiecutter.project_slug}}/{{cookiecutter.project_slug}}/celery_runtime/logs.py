@@ -81,6 +81,13 @@ def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def without_repetition(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Leave out the task where the text names it, as Celery's own lines do: for people, a line is long enough."""
+    if event.get("task_id") and event["task_id"] in str(event["event"]):
+        del event["task_id"], event["task"]
+    return event
+
+
 class WithoutValues(logging.Filter):
     """Takes the returned value out of Celery's own lines, as it takes no arguments into them."""
 
@@ -90,13 +97,13 @@ class WithoutValues(logging.Filter):
         return True
 
 
-def set_up(logger: logging.Logger, colorize: bool | None = None, **_: object) -> None:
-    """Give the handlers of a logger this project's format: a receiver of Celery's `after_setup_logger`."""
+def set_up(logger: logging.Logger, *, colours: bool) -> None:
+    """Give the handlers of a logger, which Celery has just set up, this project's format."""
     arguments = environment.flag("CELERY_LOG_ARGUMENTS")
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _timestamp(),
         structlog.stdlib.ExtraAdder(),
         TaskContext(arguments=arguments),
     ]
@@ -106,7 +113,7 @@ def set_up(logger: logging.Logger, colorize: bool | None = None, **_: object) ->
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             cut,
-            *_renderer(bool(colorize)),
+            *_renderer(colours),
         ],
     )
     others = getattr(get_multiprocessing_logger(), "handlers", ())
@@ -130,9 +137,15 @@ def set_up(logger: logging.Logger, colorize: bool | None = None, **_: object) ->
     )
 
 
+def _timestamp() -> Processor:
+    if environment.is_development():
+        return structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False)
+    return structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
 def _renderer(colours: bool) -> list[Processor]:
     if environment.is_development():
-        return [
-            structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
-        ]
+        plain = structlog.dev.plain_traceback
+        console = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain, pad_event_to=0)
+        return [without_repetition, console]
     return [structlog.processors.JSONRenderer(ensure_ascii=False)]
