@@ -142,6 +142,13 @@ def test_a_task_that_is_called_as_a_function_has_no_policy(notes_of):
     assert notes_of("calls_itself.delay()") == ["depth 0", "depth 1", "caught"]
 
 
+def test_eager_mode_has_no_policy(running):
+    copy, _ = running
+    copy.notes_file.unlink(missing_ok=True)
+    copy.run("from PACKAGE.celery_tasks.ex1 import *\nassert limited.apply().failed()")
+    assert copy.notes() == ["run"]
+
+
 def test_what_cannot_be_published_goes_back_to_its_queue(running):
     copy, worker = running
     copy.notes_file.unlink(missing_ok=True)

@@ -13,11 +13,11 @@ FETCH = """
 
     OFTEN = Retry(attempts=10_000, base=0.1, cap=0.1)
 
-    @app.task(queue="tasks", policy={"external.unavailable": OFTEN, "network": OFTEN})
-    def fetch(url):
+    @app.task(queue="tasks", bind=True, policy={"external.unavailable": OFTEN, "network": OFTEN})
+    def fetch(self, *urls):
         with Path("NOTES_FILE").open("a") as file:
             file.write("fetch\\n")
-        urllib.request.urlopen(url, timeout=5).close()
+        urllib.request.urlopen(urls[self.attempt % len(urls)], timeout=5).close()
 
     @app.task(queue="tasks", rate_limit="10/s")
     def limited():
@@ -43,14 +43,17 @@ def test_kinds_that_alternate_end_at_the_greatest_age(copy, start, broker_url):
     copy.write("ex1.py", FETCH)
     copy.change("error_policy.py", "MAX_AGE = 6 * 60 * 60", "MAX_AGE = 1")
     worker = start(CELERY_BROKER_URL=broker_url)
-    with AnsweringServer(*[503, 0] * 5000) as server:
+    with AnsweringServer() as closed:
+        refused = closed.url
+    with AnsweringServer(503) as server:
         copy.run(
-            f"from PACKAGE.celery_tasks.ex1 import fetch; fetch.delay({server.url!r})",
+            f"from PACKAGE.celery_tasks.ex1 import fetch; fetch.delay({server.url!r}, {refused!r})",
             CELERY_BROKER_URL=broker_url,
         )
         worker.wait_for(lambda: "raised unexpected" in worker.output())
     assert len(server.times) > 4
     assert server.times[-1] - server.times[0] < 2
+    assert '"code": "ECONNREFUSED"' in worker.output()
 
 
 def test_a_delay_longer_than_a_broker_holds_a_message_runs_the_body_once(copy, start, broker_url):
