@@ -39,10 +39,8 @@ TASKS_PER_BLOCK = {success: 50, failure: 10}
 def measure(package: str) -> dict[str, dict[str, list[float]]]:
     """Return what a task took in each block, by outcome, then by base class and format of the logs."""
     app: Any = importlib.import_module(package).app
-    # A worker that is made, though not started, has set up logs, signals and Celery's optimizations.
-    app.Worker(hostname=HOSTNAME, loglevel="INFO", logfile=os.devnull)
     with Path(os.devnull).open("w") as stream:
-        handlers = log_handlers(app, package, stream)
+        handlers = log_handlers(app, stream)
         cases = {task: blocks(app, task, handlers) for task in TASKS_PER_BLOCK}
         # Else the collections that are due now and then would hit the same case again and again.
         gc.disable()
@@ -50,15 +48,16 @@ def measure(package: str) -> dict[str, dict[str, list[float]]]:
         return {task.__name__: interleave(cases[task], ROUNDS) for task in cases}
 
 
-def log_handlers(app: Any, package: str, stream: TextIO) -> dict[str, logging.Handler]:
-    """Return the handler of a worker's logs, as Celery makes it and as the project changes it."""
-    loggers = {
-        name: logging.getLogger(f"benchmark of {name}") for name in ("Celery's logs", "project's logs")
-    }
-    for logger in loggers.values():
-        app.log.setup_handlers(logger, stream, app.log.format, colorize=False)
-    importlib.import_module(f"{package}.celery_runtime.logs").set_up(loggers["project's logs"])
-    return {name: logger.handlers[0] for name, logger in loggers.items()}
+def log_handlers(app: Any, stream: TextIO) -> dict[str, logging.Handler]:
+    """Return the handlers of a worker that writes to the stream: as Celery makes it, and as the project does."""
+    sys.__stderr__ = stream
+    # A worker that is made, though not started, has set up its logs, its signals and Celery's optimizations.
+    app.Worker(hostname=HOSTNAME, loglevel="INFO")
+    (projects,) = logging.root.handlers
+    (celerys,) = app.log.setup_handlers(logging.getLogger(HOSTNAME), stream, app.log.format, False).handlers
+    if type(celerys.formatter) is type(projects.formatter):
+        raise AssertionError("the project has not changed the format of the logs")
+    return {"Celery's logs": celerys, "project's logs": projects}
 
 
 def blocks(

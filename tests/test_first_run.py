@@ -128,7 +128,7 @@ def test_a_demo_that_is_ended_early_leaves_nothing(project, short_folder, tmp_pa
 
 
 def test_the_demo_touches_no_broker_that_holds_messages(project, redis_url):
-    publish = "from shop.celery_tasks.ex1_try_except import average; average.delay([1])"
+    publish = "from shop.celery_tasks.ex3_auto_retry import ship; ship.delay(1)"
     project.run(project.python, "-c", publish, check=True, CELERY_BROKER_URL=redis_url)
     done = project.run("make", "demo", CELERY_BROKER_URL=redis_url)
     assert done.returncode != 0
@@ -144,7 +144,9 @@ def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, sh
     wait_for(lambda: " ready." in log.read_text(), log.read_text)
     assert log.read_text().count("broker and results: embedded Valkey in ") == 1
     code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
-    assert "3.0" in project.run(project.python, "-c", code, check=True, **development).stdout
+    assert (
+        "a large one: declined" in project.run(project.python, "-c", code, check=True, **development).stdout
+    )
     end(worker)
     assert processes(str(short_folder)), "the embedded broker outlives the worker"
     assert "was stopped" in project.run("make", "stop", check=True, **development).stdout

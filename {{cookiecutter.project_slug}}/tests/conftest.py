@@ -70,9 +70,12 @@ def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> ProjectCopy:
-    """A copy of the project without task files, for tests that write some."""
-    return ProjectCopy(app.main, tmp_path).create()
+def copy(tmp_path: Path) -> Iterator[ProjectCopy]:
+    """A copy of the project without task files, for tests that write some, with an empty broker of its own."""
+    with empty_broker(server.url(2)) as url:
+        project = ProjectCopy(app.main, tmp_path).create()
+        project.environment["CELERY_BROKER_URL"] = url
+        yield project
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }} import app
 
+from .conftest import lent_broker
 from .project_copy import ProjectCopy
 from .worker_process import WorkerProcess
 
@@ -86,10 +87,12 @@ TASKS = """
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    copy = ProjectCopy(app.main, tmp_path_factory.mktemp("celery-retries")).create()
-    copy.write("ex1.py", TASKS)
-    with WorkerProcess(app.main, copy.root / "worker.log", environment=copy.environment) as worker:
-        yield copy, worker
+    with lent_broker("embedded") as url:
+        copy = ProjectCopy(app.main, tmp_path_factory.mktemp("celery-retries")).create()
+        copy.environment["CELERY_BROKER_URL"] = url
+        copy.write("ex1.py", TASKS)
+        with WorkerProcess(app.main, copy.root / "worker.log", environment=copy.environment) as worker:
+            yield copy, worker
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from dataclasses import replace
 from typing import Any
 
 from . import database_errors, external_errors, network_errors
@@ -109,7 +108,7 @@ def classify(error: BaseException) -> Verdict:
             for rule in rules:
                 verdict = _apply(rule, link)
                 if verdict is not None:
-                    return replace(verdict, origin=_origin(link))
+                    return verdict._replace(origin=_origin(link))
     return Verdict("unexpected", origin=_origin(error))
 
 
@@ -142,7 +141,10 @@ def _arguments(error: BaseException) -> tuple[Any, ...]:
 
 def _apply(rule: Rule, error: BaseException) -> Verdict | None:
     try:
-        return rule(error)
+        verdict = rule(error)
+        if verdict is not None:
+            check_kind(verdict.kind)
+        return verdict
     except Exception as problem:  # noqa: BLE001 - a rule of the user's, or an attribute like none seen before
         name = getattr(rule, "__name__", repr(type(rule)))
         logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, type(problem).__name__)

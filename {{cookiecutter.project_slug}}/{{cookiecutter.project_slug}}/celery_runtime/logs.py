@@ -88,13 +88,11 @@ def without_repetition(_logger: Any, _method: str, event: EventDict) -> EventDic
     return event
 
 
-class WithoutValues(logging.Filter):
-    """Takes the returned value out of Celery's own lines, as it takes no arguments into them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, dict) and "return_value" in record.args:
-            record.args = {**record.args, "return_value": "…"}
-        return True
+def without_result(record: logging.LogRecord) -> bool:
+    """Take the result out of Celery's own line on a success: it is often made of the arguments."""
+    if isinstance(record.args, dict) and "return_value" in record.args:
+        record.args = {**record.args, "return_value": "…"}
+    return True
 
 
 def set_up(logger: logging.Logger, *, colours: bool) -> None:
@@ -120,7 +118,7 @@ def set_up(logger: logging.Logger, *, colours: bool) -> None:
     for handler in (*logger.handlers, *others):
         handler.setFormatter(formatter)
         if not arguments:
-            handler.addFilter(WithoutValues())
+            handler.addFilter(without_result)
     if not arguments:
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(max(logging.INFO, logger.level))

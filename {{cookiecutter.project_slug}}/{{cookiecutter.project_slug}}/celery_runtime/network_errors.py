@@ -1,7 +1,6 @@
 """Rules for what goes wrong on the way to another machine."""
 
 import errno
-import http.client
 import socket
 import ssl
 
@@ -39,12 +38,20 @@ def bad_certificate(error: BaseException) -> Verdict | None:
 
 def closed(error: BaseException) -> Verdict | None:
     # Before the operating system's errors: RemoteDisconnected is a ConnectionResetError.
-    kinds = (http.client.RemoteDisconnected, http.client.IncompleteRead, http.client.BadStatusLine)
-    if isinstance(error, (*kinds, ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return Verdict("network.disconnected")
     if type(error) is OSError and "closed connection" in message_of(error):  # of the package amqp
         return Verdict("network.disconnected")
-    return None
+    return _closed_by_name(error)
+
+
+_closed_by_name = by_name(
+    {
+        "http.BadStatusLine": "network.disconnected",
+        "http.IncompleteRead": "network.disconnected",
+        "http.RemoteDisconnected": "network.disconnected",
+        "ssl.SSLEOFError": "network.disconnected",
+        "ssl.SSLZeroReturnError": "network.disconnected",
+    }
+)
 
 
 def tls(error: BaseException) -> Verdict | None:

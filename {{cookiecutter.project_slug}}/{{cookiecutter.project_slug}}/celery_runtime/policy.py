@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from .verdict import Verdict, check_kind
 
@@ -54,19 +54,17 @@ class Fail:
 Action = Retry | Wait | Fail
 
 
-@dataclass(frozen=True)
-class Failures:
+class Failures(NamedTuple):
     """How often a task has failed with one kind of error, this time included, and since when.
 
     `since` and `first` are seconds since the epoch: the first failure of this kind, and of any.
     """
 
-    count: int
+    number: int
     since: float
     first: float
 
 
-@dataclass(frozen=True)
 class Policy:
     """The table of the project, and its bound on the age of any task.
 
@@ -75,8 +73,9 @@ class Policy:
         max_age: seconds from the first failure of a task, of whatever kind, after which it is given up.
     """
 
-    actions: Mapping[str, Action]
-    max_age: float
+    def __init__(self, actions: Mapping[str, Action], max_age: float) -> None:
+        self.actions = actions
+        self.max_age = max_age
 
     def action(self, kind: str, override: Mapping[str, Action] | None = None) -> Action:
         """Return what to do about a kind: what the task's own table says, else that of the project."""
@@ -89,9 +88,9 @@ class Policy:
         action = self.action(verdict.kind, override)
         if verdict.permanent or isinstance(action, Fail):
             return None
-        if isinstance(action, Retry) and failures.count >= action.attempts:
+        if isinstance(action, Retry) and failures.number >= action.attempts:
             return None
-        delay = _jittered(action.base, action.cap, failures.count)
+        delay = _jittered(action.base, action.cap, failures.number)
         if verdict.retry_after is not None:
             asked = max(verdict.retry_after, SHORTEST_WAIT) * random.uniform(1, SPREAD)
             delay = asked if isinstance(action, Wait) else max(delay, asked)
@@ -130,9 +129,11 @@ def _wrong_number(name: str, value: object) -> str | None:
 
 
 def _longest_prefix(kind: str, actions: Mapping[str, Action]) -> Action | None:
-    words = kind.split(".")
-    prefixes = (".".join(words[:length]) for length in range(len(words), -1, -1))
-    return next((actions[prefix] for prefix in prefixes if prefix in actions), None)
+    while kind:
+        if kind in actions:
+            return actions[kind]
+        kind = kind.rpartition(".")[0]
+    return actions.get("")
 
 
 def _jittered(base: float, cap: float, failures: int) -> float:

@@ -47,15 +47,9 @@ class Task(celery.Task):  # type: ignore[type-arg]
         request._protected = 1
         try:
             return self.run(*args, **kwargs)
-        except Decision:
-            raise
-        except Exception as error:
+        except BaseException as error:
             self._decide(error)
             raise
-        except (GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
         finally:
             # Celery leaves the max_retries of `self.retry()` on the task, where they would hold for every
             # later message.
@@ -79,8 +73,13 @@ class Task(celery.Task):  # type: ignore[type-arg]
     def before_next_run(self, verdict: Verdict) -> None:
         """Called after an error that the policy answers by another run, before that is published."""
 
-    def _decide(self, error: Exception) -> None:
+    def _decide(self, error: BaseException) -> None:
+        """Return where the error is final; raise what Celery is to make of it where it is not."""
         request = self.request
+        if not isinstance(error, Exception):
+            if isinstance(error, GeneratorExit | KeyboardInterrupt | SystemExit):
+                return
+            raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
         if request.is_eager or self._is_celerys(error):
             return
         verdict = classify(error)
@@ -93,9 +92,10 @@ class Task(celery.Task):  # type: ignore[type-arg]
             self._run_again(error, round(delay, 3), record)
 
     def _is_celerys(self, error: Exception) -> bool:
-        """Whether Celery was told what to do about the error, and has done it."""
-        gave_up = getattr(self.request, "gave_up", None) is error
-        return gave_up or isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
+        """Whether Celery was told what to do about the error, or it is itself Celery's word on the message."""
+        if isinstance(error, Decision) or getattr(self.request, "gave_up", None) is error:
+            return True
+        return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
 
     def _limit_is_reached(self, record: FailureRecord) -> bool:
         most = self._own_limit()

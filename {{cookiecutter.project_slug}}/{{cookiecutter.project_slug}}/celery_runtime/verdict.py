@@ -1,13 +1,12 @@
 """What an error is: its verdict, and how rules look at an exception without importing its library."""
 
-import dataclasses
 import functools
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOTS = ("network", "database", "external", "application", "time_limit", "unexpected")
 
@@ -25,8 +24,7 @@ def check_kind(kind: object) -> str:
     return kind
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What `classify` says of an exception.
 
     Attributes:
@@ -42,9 +40,6 @@ class Verdict:
     retry_after: float | None = None
     origin: str = ""
     permanent: bool = False
-
-    def __post_init__(self) -> None:
-        check_kind(self.kind)
 
 
 # A rule looks at one exception of a chain; None leaves it to the next rule.
@@ -73,10 +68,15 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
     Raises:
         ValueError: one of the kinds is none.
     """
-    verdicts = {name: Verdict(kind) for name, kind in kinds.items()}
+    verdicts = {name: Verdict(check_kind(kind)) for name, kind in kinds.items()}
+
+    @functools.lru_cache(maxsize=1024)
+    def verdict_on(cls: type) -> Verdict | None:
+        return next((verdicts[name] for name in _names_of(cls) if name in verdicts), None)
 
     def rule(error: BaseException) -> Verdict | None:
-        return next((verdicts[name] for name in names_of(error) if name in verdicts), None)
+        cls: type = type(error)
+        return verdict_on(cls)
 
     return rule
 
