@@ -40,7 +40,7 @@ LAYERS = (
     Row(3, "results", "celery_runtime.environment celery_runtime.broker"),
     Row(3, "settings", "queues results celery_runtime.environment celery_runtime.broker"),
     # The app. It names the folder of the task modules and imports none of them.
-    Row(4, "celery_config", "celery_runtime.app error_policy"),
+    Row(4, "celery_config", "celery_runtime.app"),
     Row(4, ".", "celery_config"),
     # The tasks.
     Row(5, "celery_tasks celery_tasks.*", "celery_config queues error_policy"),

@@ -83,8 +83,8 @@ MUTATIONS = (
     Mutation(
         "a wrong table keeps a worker from starting",
         f"{RUNTIME}/app.py",
-        "    for problem in problems(policy, max_age):",
-        "    for problem in ():",
+        "for problem in problems(table.POLICY, table.MAX_AGE):",
+        "for problem in ():",
         "test_policy",
     ),
     Mutation(

@@ -1,10 +1,12 @@
 """Celery with this project's machinery: priorities, discovery, selection, the embedded broker."""
 
+import importlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import celery
 import click
@@ -13,7 +15,9 @@ from kombu.exceptions import OperationalError
 
 from . import embedded, priorities, task_modules
 from .environment import ConfigurationError
-from .policy import Action, Policy, problems
+
+if TYPE_CHECKING:
+    from .policy import Policy
 
 RUNTIME = __name__.rpartition(".")[0]
 
@@ -27,11 +31,7 @@ class Celery(celery.Celery):
     Args:
         main: the package of the project, such as "shop".
         tasks: the name of its sub-package that holds the task modules.
-        policy: what is tried again and what is given up, by kind of error.
-        max_age: seconds from the first failure of a task after which it is given up.
-
-    Raises:
-        ConfigurationError: there is no such kind, or a number in the policy cannot be.
+        policy: the name of its module that says what is tried again and what is given up.
     """
 
     amqp_cls = f"{RUNTIME}.priorities:AMQP"
@@ -42,12 +42,11 @@ class Celery(celery.Celery):
         main: str,
         *,
         tasks: str = "celery_tasks",
-        policy: Mapping[str, Action],
-        max_age: float,
+        policy: str = "error_policy",
         **options: Any,
     ) -> None:
         super().__init__(main, **options)
-        self.policy = _checked(policy, max_age)
+        self._policy_module = f"{main}.{policy}"
         priorities.install_redis_transports()
         self.duplicate_task_names: list[tuple[str, str, str]] = []
         self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
@@ -58,6 +57,20 @@ class Celery(celery.Celery):
         signals.after_setup_task_logger.connect(_set_up_logs)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
+
+    @cached_property
+    def policy(self) -> "Policy":
+        """The project's table, imported when it is first needed: what only publishes never needs it.
+
+        Raises:
+            ConfigurationError: there is no such kind, or a number in the table cannot be.
+        """
+        from .policy import Policy, problems
+
+        table = importlib.import_module(self._policy_module)
+        for problem in problems(table.POLICY, table.MAX_AGE):
+            raise ConfigurationError(problem, "Correct it in error_policy.py.")
+        return Policy(table.POLICY, table.MAX_AGE)
 
     def send_task(self, *args: Any, **options: Any) -> Any:
         with self._explaining_a_missing_broker():
@@ -72,7 +85,8 @@ class Celery(celery.Celery):
                 error.add_note(hint)
             raise
 
-    def _load_task_modules(self, **_: Any) -> None:
+    def _load_task_modules(self, **_options: Any) -> None:
+        _ = self.policy  # a wrong table keeps a worker from starting
         self.task_modules.load()
 
     def _prepare_start(self, **_: Any) -> None:
@@ -93,12 +107,6 @@ def _set_up_logs(logger: logging.Logger, colorize: bool | None, **_: Any) -> Non
     from . import logs  # structlog takes long to import, and what only publishes needs none of it
 
     logs.set_up(logger, colours=bool(colorize))
-
-
-def _checked(policy: Mapping[str, Action], max_age: float) -> Policy:
-    for problem in problems(policy, max_age):
-        raise ConfigurationError(problem, "Correct it in error_policy.py.")
-    return Policy(policy, max_age)
 
 
 def _tasks_option() -> click.Option:

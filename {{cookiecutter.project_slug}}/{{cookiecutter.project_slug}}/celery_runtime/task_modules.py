@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import environment, policy
+from . import environment
 from .discovery import Problem, TaskModule, folder_of, natural, project_root, scan, select
 from .priorities import LEVELS
 from .task_source import explicit_task_names, lines_of
@@ -131,8 +131,10 @@ class TaskModules:
                 problem = f"the priority {priority!r} of {task.name} does not exist"
                 yield Problem(file, line, problem, "Use a whole number from 0 to 9.")
             if (table := getattr(task, "policy", None)) is not None:
+                from .policy import problems  # a process that runs no task is spared its import
+
                 file, line = self.location(task)
-                for problem in policy.problems(table):
+                for problem in problems(table):
                     yield Problem(file, line, f"{task.name}: {problem}", "Correct the policy of this task.")
 
     def own_tasks(self) -> list[Any]:

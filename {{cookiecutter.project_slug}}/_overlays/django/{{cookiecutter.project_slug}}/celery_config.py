@@ -2,7 +2,6 @@
 
 import os
 
-from . import error_policy
 from .celery_runtime.app import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
@@ -11,7 +10,6 @@ app = Celery(
     __package__,
     tasks="celery_tasks",
     task_cls=f"{__package__}.celery_runtime.django_task:DjangoTask",
-    policy=error_policy.POLICY,
-    max_age=error_policy.MAX_AGE,
+    policy="error_policy",
 )
 app.config_from_object("django.conf:settings", namespace="CELERY")

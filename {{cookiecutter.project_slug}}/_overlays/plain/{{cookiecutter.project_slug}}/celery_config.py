@@ -1,7 +1,6 @@
 """The Celery app. It names the folder of the task modules and imports none of them."""
 
-from . import error_policy
 from .celery_runtime.app import Celery
 
-app = Celery(__package__, tasks="celery_tasks", policy=error_policy.POLICY, max_age=error_policy.MAX_AGE)
+app = Celery(__package__, tasks="celery_tasks", policy="error_policy")
 app.config_from_object(f"{__package__}.settings")
