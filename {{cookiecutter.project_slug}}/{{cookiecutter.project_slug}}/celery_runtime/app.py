@@ -86,8 +86,8 @@ class Celery(celery.Celery):
             raise
 
     def _load_task_modules(self, **_options: Any) -> None:
-        _ = self.policy  # a wrong table keeps a worker from starting
         self.task_modules.load()
+        _ = self.policy  # a wrong table keeps a worker from starting
 
     def _prepare_start(self, **_: Any) -> None:
         if self.task_modules.problems:  # the fatal ones have ended the process before
