@@ -46,9 +46,9 @@ MUTATIONS = (
         "test_retries",
     ),
     Mutation(
-        "attempts are counted for each kind",
+        "attempts are counted for each row",
         f"{RUNTIME}/failures.py",
-        "return Failures(count + 1, since, self.first)",
+        "return Failures(self.count(counts), since, self.first)",
         "return Failures(self.count(), since, self.first)",
         "test_retries",
     ),
@@ -97,8 +97,8 @@ MUTATIONS = (
     Mutation(
         "the body does not run at the end of a hop",
         f"{RUNTIME}/consumer.py",
-        "        if delays.waits(request.message):",
-        "        if False:",
+        "        elif delays.waits(request.message):",
+        "        elif False:",
         "test_long_delays",
     ),
     Mutation(
@@ -107,6 +107,34 @@ MUTATIONS = (
         "            qos.update()",
         "            pass",
         "test_long_delays",
+    ),
+    Mutation(
+        "what waits leaves room for what is due",
+        "settings.py",
+        "worker_eta_task_limit = None",
+        "worker_eta_task_limit = 10",
+        "test_long_delays",
+    ),
+    Mutation(
+        "what expires while it waits is told",
+        f"{RUNTIME}/consumer.py",
+        "if delays.waits(request.message) and request.revoked():",
+        "if False:",
+        "test_long_delays",
+    ),
+    Mutation(
+        "the kinds of one row share its attempts",
+        f"{RUNTIME}/task.py",
+        "failures = record.of(lambda kind: policy.row(kind, self.policy) == row)",
+        "failures = record.of(lambda kind: kind == verdict.kind)",
+        "test_retries",
+    ),
+    Mutation(
+        "a rule that fails is told once",
+        f"{RUNTIME}/errors.py",
+        "            _told.add(place)",
+        "            pass",
+        "test_odd_errors or test_errors",
     ),
     Mutation(
         "Celery's own retries are not retried again",
@@ -125,8 +153,8 @@ MUTATIONS = (
     Mutation(
         "max_retries of a task bounds the policy",
         f"{RUNTIME}/task.py",
-        "if delay is not None and not self._limit_is_reached(record):",
-        "if delay is not None:",
+        "if delay is None or self._limit_is_reached(record) or",
+        "if delay is None or",
         "test_celery_retries",
     ),
     Mutation(

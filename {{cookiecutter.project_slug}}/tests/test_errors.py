@@ -8,6 +8,7 @@ import sqlite3
 import ssl
 import urllib.request
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -171,10 +172,43 @@ def test_a_task_says_what_its_error_is():
     late = classify(TransientError("later", kind="external.stock", retry_after=30))
     assert (late.kind, late.retry_after, late.permanent) == ("external.stock", 30, False)
     assert classify(PermanentError("never")).permanent
-    with pytest.raises(
-        ValueError, match="the first word of the kind 'stock' must be one of network, database"
-    ):
+    assert classify(TransientError("later", retry_after=timedelta(minutes=1))).retry_after == 60
+    with pytest.raises(ValueError, match=r"such as 'application\.stock'"):
         TransientError("later", kind="stock")
+    for seconds in ("2", -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="must be a number of seconds, 0 or more"):
+            TransientError("later", retry_after=seconds)
+
+
+class Forgetful(PermanentError):
+    def __init__(self, article):
+        self.article = article
+
+
+def test_a_subclass_may_forget_its_base(caplog):
+    verdict = classify(Forgetful("tea"))
+    assert (verdict.kind, verdict.permanent, verdict.retry_after) == ("application.permanent", True, None)
+    assert caplog.text == ""
+
+
+def test_a_slip_while_an_error_is_handled_is_unexpected():
+    def slip():
+        try:
+            raise ConnectionResetError(104, "reset")
+        except ConnectionResetError:
+            return {}["typo"]
+
+    assert kind_of(slip) == "unexpected"
+
+
+def test_a_cause_may_be_falsy():
+    class Empty(Exception):
+        def __bool__(self):
+            raise RuntimeError
+
+    cause = Empty()
+    cause.__cause__ = TimeoutError()
+    assert kind_of(lambda: raise_from(ValueError(), cause)) == "network.timeout"
 
 
 class OutOfStock(PermanentError):
@@ -221,9 +255,17 @@ def test_a_rule_that_fails_is_passed_over_and_named(caplog):
     def broken(error):
         raise RuntimeError
 
-    RULES.insert(0, broken)
+    def wrong(error):
+        return "external"
+
+    RULES[:0] = [broken, wrong]
     try:
-        assert classify(TimeoutError()).kind == "network.timeout"
+        assert [classify(TimeoutError()).kind for _ in range(3)] == ["network.timeout"] * 3
     finally:
         RULES.remove(broken)
-    assert "the rule broken failed on TimeoutError with RuntimeError" in caplog.text
+        RULES.remove(wrong)
+    assert caplog.text.count("the rule broken failed on TimeoutError with RuntimeError") == 1
+    assert (
+        caplog.text.count("the rule wrong failed on TimeoutError with TypeError: 'external' is no Verdict")
+        == 1
+    )

@@ -11,6 +11,7 @@ TASK = """
     @app.task(queue="tasks", bind=True, policy={"network": Retry(attempts=2, base=0)})
     def pay(self, card):
         structlog.get_logger().info("by structlog", order=7)
+        structlog.get_logger().info("odd", key={(1, 2): float("nan")}, nan=float("nan"))
         logging.getLogger("shop").info("by %s", "logging", extra={"order": 8})
         with handling("bank"):
             structlog.get_logger().info("in the block")
@@ -38,6 +39,7 @@ def test_outside_development_each_line_of_a_task_is_json_that_says_which(copy, s
     by_event = {(line["event"], line["attempt"]): line for line in told}
     assert by_event["by structlog", 1]["order"] == 7
     assert by_event["by logging", 2]["order"] == 8
+    assert by_event["odd", 1]["nan"] == "nan"
     assert by_event["in the block", 1]["service"] == "bank"
     assert "service" not in by_event["by structlog", 2]
     [retried] = [line for line in told if " retry: " in line["event"]]

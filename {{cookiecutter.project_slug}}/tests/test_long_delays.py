@@ -62,16 +62,45 @@ def test_a_delay_longer_than_a_broker_holds_a_message_runs_the_body_once(copy, s
     copy.change("celery_runtime/broker.py", '"unacked_restore_interval": 5', '"unacked_restore_interval": 1')
     copy.change("celery_runtime/delays.py", "ON_RABBITMQ = 25 * 60.0", "ON_RABBITMQ = 0.5")
     worker = start(CELERY_BROKER_URL=broker_url)
-    with AnsweringServer((429, {"Retry-After": "4"}), 200) as server:
+    with AnsweringServer((429, {"Retry-After": "3"}), 200) as server:
         copy.run(
             "from PACKAGE.celery_tasks.ex1 import fetch, limited\n"
-            f"fetch.delay({server.url!r}); limited.apply_async(countdown=3)",
+            f"fetch.delay({server.url!r}); limited.apply_async(countdown=2)",
             CELERY_BROKER_URL=broker_url,
         )
         worker.wait_for(lambda: len(copy.notes()) == 3)
-        time.sleep(2)  # in which a message that was handed out twice would run again
+        time.sleep(1.5)  # in which a message that was handed out twice would run again
     assert copy.notes() == ["fetch", "limited", "fetch"]
-    assert server.pauses()[0] >= 4
+    assert server.pauses()[0] >= 3
+
+
+def test_many_that_wait_leave_room_for_what_is_due(copy, start, broker_url):
+    copy.write_note_task("ex1_note.py")
+    worker = start(CELERY_BROKER_URL=broker_url)
+    copy.run(
+        """
+        from PACKAGE.celery_tasks.ex1_note import note
+        for number in range(30):
+            note.apply_async(("later",), countdown=600)
+        """,
+        CELERY_BROKER_URL=broker_url,
+    )
+    worker.wait_for(lambda: worker.output().count(" received") >= 10)
+    copy.run(
+        "from PACKAGE.celery_tasks.ex1_note import note; note.delay('now')", CELERY_BROKER_URL=broker_url
+    )
+    worker.wait_for(lambda: copy.notes() == ["now"])
+
+
+def test_what_expires_while_it_waits_is_told(copy, start, broker_url):
+    copy.write_note_task("ex1_note.py")
+    worker = start(CELERY_BROKER_URL=broker_url)
+    copy.run(
+        "from PACKAGE.celery_tasks.ex1_note import note; note.apply_async(('late',), countdown=2, expires=1)",
+        CELERY_BROKER_URL=broker_url,
+    )
+    worker.wait_for(lambda: "Discarding revoked task" in worker.output())
+    assert copy.notes() == []
 
 
 def test_what_has_become_due_waits_in_order_of_priority(copy, start, broker_url):

@@ -7,7 +7,7 @@ ODD = """
     import socket
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Fail
+    from PACKAGE.error_policy import RULES, Fail
 
     @app.task(queue="tasks", policy={"": Fail()})
     def not_pickled():
@@ -53,6 +53,11 @@ ODD = """
     def cancelled():
         raise asyncio.CancelledError
 
+    def broken_rule(error):
+        return error.no_such_attribute
+
+    RULES.insert(0, broken_rule)
+
     @app.task(queue="tasks")
     def healthy():
         return "alive"
@@ -77,5 +82,7 @@ def test_a_worker_survives_them_and_tells_their_kind(copy, start):
     kinds = {name: line["kind"] for name, line in failed.items()}
     assert kinds == {**dict.fromkeys(NAMES, "unexpected"), "not_pickled": "network.unavailable"}
     assert "Base: no Exception" in failed["base"]["event"]
+    assert failed["not_pickled"]["error"] == "ConnectionResetError: [Errno 104] it holds a socket"
+    assert 1 <= sum("the rule broken_rule failed" in line["event"] for line in lines) < 15
     assert max(map(len, worker.output().splitlines())) < 50_000
     assert "WorkerLostError" not in worker.output()

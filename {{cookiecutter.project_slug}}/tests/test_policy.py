@@ -22,14 +22,19 @@ TABLE = Policy(
 def delay(kind, count=1, retry_after=None, age=0, override=None, **verdict):
     """Return the delay after a failure that is the `count`th of its kind, `age` seconds after the first."""
     failures = Failures(count, since=NOW - age, first=NOW - age)
-    return TABLE.delay(Verdict(kind, retry_after=retry_after, **verdict), failures, NOW, override)
+    action = TABLE.row(kind, override).action
+    return TABLE.delay(action, Verdict(kind, retry_after=retry_after, **verdict), failures, NOW)
+
+
+def action(kind):
+    return TABLE.row(kind).action
 
 
 def test_the_longest_prefix_decides():
-    assert TABLE.action("network.dns") == TABLE.actions["network"]
-    assert TABLE.action("network.tls") == Fail()
-    assert TABLE.action("network.tls.expired") == Fail()
-    assert TABLE.action("networking") == Fail()  # no prefix by letters, and in no table: given up
+    assert action("network.dns") == TABLE.actions["network"]
+    assert action("network.tls") == Fail()
+    assert action("network.tls.expired") == Fail()
+    assert action("networking") == Fail()  # no prefix by letters, and in no table: given up
 
 
 def test_three_attempts_are_three_runs_in_all():
@@ -77,10 +82,11 @@ def test_a_task_has_the_last_word():
     ("kind", "action", "problem"),
     [
         ("netwrk", Fail(), "the first word of the kind 'netwrk' must be one of network, database, external,"),
-        ("network", Retry(base=-1), "base=-1 of 'network' is no number of seconds from 0 on"),
-        ("network", Retry(cap=math.nan), "cap=nan of 'network' is no number of seconds from 0 on"),
-        ("network", Retry(attempts=0), "attempts=0 of 'network' is no whole number above 0"),
-        ("network", Wait(max_age="1h"), "max_age='1h' of 'network' is no number of seconds from 0 on"),
+        ("network", Retry(base=-1), "base=-1 of 'network' must be a number of seconds, 0 or more"),
+        ("network", Retry(base=60, cap=1), "base=60 of 'network' is above its cap=1"),
+        ("network", Retry(cap=math.nan), "cap=nan of 'network' must be a number of seconds, 0 or more"),
+        ("network", Retry(attempts=0), "attempts=0 of 'network' must be a whole number above 0"),
+        ("network", Wait(max_age="1h"), "max_age='1h' of 'network' must be a number of seconds, 0 or more"),
         ("network", Retry, "the policy of 'network' must be Retry(…), Wait(…) or Fail(), not <class"),
     ],
 )
@@ -89,12 +95,20 @@ def test_a_table_that_cannot_be_is_one_line(copy, kind, action, problem):
     assert found.startswith(problem)
 
 
-def test_a_wrong_table_keeps_everything_from_starting(copy):
-    copy.change("error_policy.py", '"network.tls": Fail()', '"netwrk.tls": Fail()')
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    {
+        '"netwrk.tls": Fail()': "the first word of the kind 'netwrk.tls' must be one of ",
+        '"network.tls": Retry(atempts=3)': "Retry.__init__() got an unexpected keyword argument 'atempts'",
+        '**by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
+    }.items(),
+)
+def test_a_wrong_table_keeps_everything_from_starting(copy, wrong, problem):
+    copy.change("error_policy.py", '"network.tls": Fail()', wrong)
     done = copy.celery("tasks", "check")
     assert done.returncode != 0
     [line] = done.stderr.splitlines()
-    assert line.startswith("error: the first word of the kind 'netwrk.tls' must be one of ")
+    assert line.startswith(f"error: {problem}")
     assert line.endswith(" Correct it in error_policy.py.")
 
 
@@ -113,7 +127,7 @@ def test_a_wrong_table_of_a_task_is_told_with_its_line(copy):
     done = copy.celery("tasks", "check")
     assert done.returncode == 1
     assert "celery_tasks/ex1.py:5: " in done.stdout
-    assert "base=-1 of 'external' is no number of seconds from 0 on" in done.stdout
+    assert "base=-1 of 'external' must be a number of seconds, 0 or more" in done.stdout
 
 
 def test_the_table_of_this_project_is_sound():
@@ -122,7 +136,7 @@ def test_the_table_of_this_project_is_sound():
 
 def test_it_tries_again_what_may_pass_and_nothing_else():
     def sort_of(kind):
-        return type(Policy(POLICY, MAX_AGE).action(kind))
+        return type(Policy(POLICY, MAX_AGE).row(kind).action)
 
     retried = ["network.dns", "network.unavailable", "network.timeout", "network.disconnected"]
     retried += ["database.unavailable", "database.timeout", "database.conflict", "database.pool"]

@@ -45,10 +45,10 @@ TASKS = """
         connection.close()
         write("inserted")
 
-    @app.task(queue="tasks", policy=SOON)
-    def fail(kind):
+    @app.task(queue="tasks", bind=True, policy=SOON)
+    def fail(self, kind):
         write(f"fail {kind}")
-        raise TransientError("again", kind=kind)
+        raise TransientError("again", kind=f"{kind}_{self.attempt}")
 
     @app.task(queue="tasks", policy={"": Fail()})
     def opted_out():
@@ -118,10 +118,10 @@ def test_what_no_retry_can_mend_runs_once(copy, worker):
 
 def test_retry_after_is_waited_for_and_spends_no_attempt_and_no_process(copy, worker):
     busy = (429, {"Retry-After": "1"})
-    with AnsweringServer(busy, busy, busy, busy, 200) as server:
+    with AnsweringServer(busy, busy, busy, 200) as server:
         publish(copy, f"fetch.delay({server.url!r}); note.delay('meanwhile')")
         worker.wait_for(lambda: "fetched" in copy.notes())
-    assert len(server.times) == 5  # more than the three attempts of any other row
+    assert len(server.times) == 4  # more than the three attempts of any other row
     assert all(pause >= 1 for pause in server.pauses())
     assert copy.notes()[1] == "meanwhile"
 
@@ -133,7 +133,13 @@ def test_a_retry_after_beyond_the_age_gives_up_at_once(copy, worker):
     assert len(server.times) == 1
 
 
-def test_attempts_are_counted_for_each_kind(copy, worker):
+def test_the_kinds_of_one_row_share_its_attempts(copy, worker):
+    publish(copy, "fail.delay('application.of_this_run')")
+    worker.wait_for(given_up(worker))
+    assert len(copy.notes()) == 3
+
+
+def test_attempts_are_counted_for_each_row(copy, worker):
     with AnsweringServer(500, 0, 500, 0, 500) as server:
         publish(copy, f"fetch.delay({server.url!r})")
         worker.wait_for(given_up(worker))

@@ -1,7 +1,9 @@
 """The one table of what is tried again, how, and what is given up. It is yours to change.
 
-A task says otherwise for itself by `@app.task(policy={"external": Retry(attempts=10)})`; `policy={"": Fail()}`
-opts out. Kinds are listed in `celery_runtime/errors.py`; the longest prefix counts.
+Kinds are listed in `celery_runtime/errors.py`; of the rows that fit, that with the longest prefix counts, and the
+kinds of one row share its attempts. A task says otherwise for itself by
+`@app.task(policy={"external.unavailable": Retry(attempts=10)})`: its rows come first, whatever their length.
+`policy={"": Fail()}` opts out.
 """
 
 from .celery_runtime.errors import RULES, PermanentError, TransientError, Verdict, by_name, classify, handling

@@ -67,7 +67,13 @@ class Celery(celery.Celery):
         """
         from .policy import Policy, problems
 
-        table = importlib.import_module(self._policy_module)
+        try:
+            table = importlib.import_module(self._policy_module)
+        except (
+            TypeError,
+            ValueError,
+        ) as error:  # a wrong argument, or the name of a class without its package
+            raise ConfigurationError(str(error), "Correct it in error_policy.py.") from error
         for problem in problems(table.POLICY, table.MAX_AGE):
             raise ConfigurationError(problem, "Correct it in error_policy.py.")
         return Policy(table.POLICY, table.MAX_AGE)
@@ -86,8 +92,8 @@ class Celery(celery.Celery):
             raise
 
     def _load_task_modules(self, **_options: Any) -> None:
-        self.task_modules.load()
         _ = self.policy  # a wrong table keeps a worker from starting
+        self.task_modules.load()
 
     def _prepare_start(self, **_: Any) -> None:
         if self.task_modules.problems:  # the fatal ones have ended the process before

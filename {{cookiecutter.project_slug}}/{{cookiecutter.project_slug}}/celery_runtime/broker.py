@@ -78,8 +78,7 @@ def transport_options(url: str, project: str, longest_task: int) -> dict[str, An
     return {
         # Two projects on one Redis would share the list `tasks` and run each other's messages.
         "global_keyprefix": f"{project}:",
-        # What runs or waits longer than this is handed out a second time, so it must exceed every
-        # time limit and every countdown.
+        # What runs longer than this is handed out a second time, so it must exceed every time limit.
         "visibility_timeout": max(3600, longest_task + 60),
         # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
         "unacked_restore_interval": 5,

@@ -40,7 +40,9 @@ class Consumer(consumer.Consumer):
         return on_task_received
 
     def apply_eta_task(self, request: Any) -> None:
-        if delays.waits(request.message):
+        if delays.waits(request.message) and request.revoked():
+            self.qos.decrement_eventually()  # it has expired, or was revoked: RabbitMQ would drop it in silence
+        elif delays.waits(request.message):
             state.task_ready(request)
             self._give_back_soon(request.message, self.qos)
         else:

@@ -15,10 +15,20 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from datetime import timedelta
 from typing import Any
 
 from . import database_errors, external_errors, network_errors
-from .verdict import Rule, Verdict, attribute, by_name, check_kind
+from .verdict import (
+    Rule,
+    Verdict,
+    attribute,
+    by_name,
+    check_kind,
+    check_seconds,
+    check_verdict,
+    message_of,
+)
 
 __all__ = ["RULES", "PermanentError", "TransientError", "Verdict", "by_name", "classify", "handling"]
 
@@ -33,20 +43,24 @@ class TaskError(Exception):
     Args:
         message: for people.
         kind: dotted words, such as "application.out_of_stock".
-        retry_after: the seconds after which it is worth another try.
+        retry_after: the seconds, or the timedelta, after which it is worth another try.
 
     Raises:
-        ValueError: the first word of the kind is none of the six.
+        ValueError: the first word of the kind is none of the six, or the seconds are no number from 0 on.
     """
 
     kind: str
+    retry_after: float | None = None  # also for a subclass whose __init__ does not call this one
 
     def __init__(
-        self, message: str = "", *, kind: str | None = None, retry_after: float | None = None
+        self, message: str = "", *, kind: str | None = None, retry_after: float | timedelta | None = None
     ) -> None:
         super().__init__(message)
         self.kind = check_kind(kind or type(self).kind)
-        self.retry_after = retry_after
+        if retry_after is not None:
+            self.retry_after = check_seconds(
+                retry_after.total_seconds() if isinstance(retry_after, timedelta) else retry_after
+            )
 
     # Celery rebuilds the exceptions of results as `type(*args)`, pickle by this: the rest is state.
     def __reduce__(self) -> tuple[Any, ...]:
@@ -85,6 +99,8 @@ _limits = by_name(
     }
 )
 
+_told: set[tuple[Rule, type]] = set()
+
 # The first rule that knows an exception decides; put your own in front.
 RULES: list[Rule] = [
     _own,
@@ -97,11 +113,17 @@ RULES: list[Rule] = [
 _LAST_RESORT: list[Rule] = [database_errors.invalidated, network_errors.unspecific, database_errors.unclear]
 
 
+PROGRAMMING_ERRORS = (AttributeError, IndexError, KeyError, NameError, TypeError, UnboundLocalError)
+
+
 def classify(error: BaseException) -> Verdict:
     """Return the verdict on an exception: that of the outermost one along its causes that is clear.
 
     A certificate that is not trusted decides wherever it stands. It never raises.
     """
+    if type(error) in PROGRAMMING_ERRORS and error.__cause__ is None:
+        # A slip in an `except` block is not the error that was being handled there.
+        return Verdict("unexpected", origin=_origin(error))
     chain = list(chain_of(error))
     for rules in ([network_errors.bad_certificate], RULES, _LAST_RESORT):
         for link in chain:
@@ -127,7 +149,7 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         yield link
         if isinstance(link, BaseExceptionGroup):
             waiting.extend(link.exceptions)
-        cause = link.__cause__ or link.__context__
+        cause = link.__context__ if link.__cause__ is None else link.__cause__
         if cause is not None:
             waiting.append(cause)
         # urllib3 and what was pickled keep a cause among the arguments alone.
@@ -142,12 +164,14 @@ def _arguments(error: BaseException) -> tuple[Any, ...]:
 def _apply(rule: Rule, error: BaseException) -> Verdict | None:
     try:
         verdict = rule(error)
-        if verdict is not None:
-            check_kind(verdict.kind)
-        return verdict
+        return None if verdict is None else check_verdict(verdict)
     except Exception as problem:  # noqa: BLE001 - a rule of the user's, or an attribute like none seen before
-        name = getattr(rule, "__name__", repr(type(rule)))
-        logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, type(problem).__name__)
+        place = (rule, type(error))
+        if place not in _told:  # once: writing the line classifies the error in hand anew
+            _told.add(place)
+            name = getattr(rule, "__name__", repr(type(rule)))
+            what = f"{type(problem).__name__}: {message_of(problem)}"
+            logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, what)
         return None
 
 

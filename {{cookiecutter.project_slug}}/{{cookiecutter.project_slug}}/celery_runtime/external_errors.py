@@ -36,7 +36,7 @@ def http(error: BaseException) -> Verdict | None:
 
 
 def _http_kind(status: int, retry_after: float | None) -> str:
-    if status == 429 or (status == 503 and retry_after is not None):
+    if status == 429 or (status in (403, 503) and retry_after is not None):
         return "external.busy"
     if status >= 500 or status in (408, 425):  # Request Timeout and Too Early ask to be repeated
         return "external.unavailable"

@@ -8,7 +8,7 @@ from typing import Any, Self
 from .policy import Failures
 from .verdict import check_kind
 
-HEADER = "failures"
+HEADER = "error_policy"
 
 
 @dataclass
@@ -36,12 +36,16 @@ class FailureRecord:
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return cls()
 
-    def add(self, kind: str, now: float) -> Failures:
+    def add(self, kind: str, now: float) -> None:
         """Count one more failure of this kind."""
         self.first = min(self.first, now)
         count, since = self.by_kind.get(kind, (0, now))
         self.by_kind[kind] = count + 1, since
-        return Failures(count + 1, since, self.first)
+
+    def of(self, counts: Callable[[str], bool]) -> Failures:
+        """Return those of the kinds for which `counts(kind)` is true, of which there is one at least."""
+        since = min(since for kind, (_, since) in self.by_kind.items() if counts(kind))
+        return Failures(self.count(counts), since, self.first)
 
     def count(self, counts: Callable[[str], bool] = lambda kind: True) -> int:
         """Return the sum over the kinds, or over those for which `counts(kind)` is true."""

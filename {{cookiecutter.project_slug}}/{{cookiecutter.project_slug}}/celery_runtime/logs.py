@@ -4,6 +4,7 @@ The task is read when a line is written, from what Celery knows of the running o
 before a task and nothing can leak into the next.
 """
 
+import json
 import logging
 import sys
 from typing import Any
@@ -16,7 +17,9 @@ from structlog.typing import EventDict, Processor
 
 from . import environment
 from .errors import classify, service_of
+from .verdict import message_of
 
+TRACE = "celery.app.trace"
 LONGEST_TEXT = 10_000  # characters of an event or a traceback
 # Libraries that print the whole message, arguments and all, at level DEBUG.
 TALKATIVE = ("celery.concurrency", "celery.pool", "celery.worker.strategy", "kombu", "amqp")
@@ -47,6 +50,9 @@ class TaskContext:
             event.setdefault("kind", verdict.kind)
             if verdict.code is not None:
                 event.setdefault("code", verdict.code)
+            if event.get("logger") == TRACE:
+                # Its text tells a stand-in where the exception does not pickle, such as `OSError()`.
+                event.setdefault("error", f"{verdict.origin}: {message_of(error)}")
         return event
 
 
@@ -64,7 +70,7 @@ def _error_in_hand(event: EventDict) -> BaseException | None:
         given = given[1]
     at_hand = sys.exc_info()[1]
     error = given if isinstance(given, BaseException) else at_hand
-    if event.get("logger") == "celery.app.trace":
+    if event.get("logger") == TRACE:
         # What does not pickle Celery gives as one of its bases, or as a stand-in that is none of them.
         error = at_hand or error
     while isinstance(error, TaskPredicate):  # Celery's Retry, Ignore and Reject: what they are about decides
@@ -146,4 +152,17 @@ def _renderer(colours: bool) -> list[Processor]:
         plain = structlog.dev.plain_traceback
         console = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain, pad_event_to=0)
         return [without_repetition, console]
-    return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [structlog.processors.JSONRenderer(serializer=to_json)]
+
+
+def to_json(event: EventDict, **options: Any) -> str:
+    """Return the line; what JSON does not know, such as a NaN or a key that is no text, is told by its repr."""
+    try:
+        return json.dumps(event, ensure_ascii=False, allow_nan=False, **options)
+    except (TypeError, ValueError):
+        return json.dumps({key: _told(value) for key, value in event.items()}, ensure_ascii=False)
+
+
+def _told(value: object) -> object:
+    known = value is None or isinstance(value, str | bool | int)
+    return value if known else repr(value)[:LONGEST_TEXT]

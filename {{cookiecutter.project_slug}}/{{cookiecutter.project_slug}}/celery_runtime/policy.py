@@ -54,10 +54,17 @@ class Fail:
 Action = Retry | Wait | Fail
 
 
-class Failures(NamedTuple):
-    """How often a task has failed with one kind of error, this time included, and since when.
+class Row(NamedTuple):
+    """The row of a table that fits a kind: the prefix at its left, and what to do."""
 
-    `since` and `first` are seconds since the epoch: the first failure of this kind, and of any.
+    prefix: str
+    action: Action
+
+
+class Failures(NamedTuple):
+    """How often a task has failed with the kinds of one row, this time included, and since when.
+
+    `since` and `first` are seconds since the epoch: the first failure of these kinds, and of any.
     """
 
     number: int
@@ -77,15 +84,12 @@ class Policy:
         self.actions = actions
         self.max_age = max_age
 
-    def action(self, kind: str, override: Mapping[str, Action] | None = None) -> Action:
-        """Return what to do about a kind: what the task's own table says, else that of the project."""
-        return _longest_prefix(kind, override or {}) or _longest_prefix(kind, self.actions) or Fail()
+    def row(self, kind: str, override: Mapping[str, Action] | None = None) -> Row:
+        """Return the row for a kind: that of the task's own table, where one fits, else of the project's."""
+        return _longest_prefix(kind, override or {}) or _longest_prefix(kind, self.actions) or Row("", Fail())
 
-    def delay(
-        self, verdict: Verdict, failures: Failures, now: float, override: Mapping[str, Action] | None = None
-    ) -> float | None:
+    def delay(self, action: Action, verdict: Verdict, failures: Failures, now: float) -> float | None:
         """Return the seconds until the next run, None when the task is to be given up."""
-        action = self.action(verdict.kind, override)
         if verdict.permanent or isinstance(action, Fail):
             return None
         if isinstance(action, Retry) and failures.number >= action.attempts:
@@ -118,22 +122,26 @@ def problems(actions: Any, max_age: Any = 0) -> Iterator[str]:
         for name, value in vars(action).items():
             if reason := _wrong_number(name, value):
                 yield f"{name}={value!r} of {kind!r} {reason}"
+                break
+        else:
+            if not isinstance(action, Fail) and action.base > action.cap:
+                yield f"base={action.base!r} of {kind!r} is above its cap={action.cap!r}"
 
 
 def _wrong_number(name: str, value: object) -> str | None:
     if name == "attempts":
         right = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        return None if right else "is no whole number above 0"
+        return None if right else "must be a whole number above 0"
     right = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
-    return None if right else "is no number of seconds from 0 on"
+    return None if right else "must be a number of seconds, 0 or more"
 
 
-def _longest_prefix(kind: str, actions: Mapping[str, Action]) -> Action | None:
+def _longest_prefix(kind: str, actions: Mapping[str, Action]) -> Row | None:
     while kind:
         if kind in actions:
-            return actions[kind]
+            return Row(kind, actions[kind])
         kind = kind.rpartition(".")[0]
-    return actions.get("")
+    return Row("", actions[""]) if "" in actions else None
 
 
 def _jittered(base: float, cap: float, failures: int) -> float:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
 import celery
@@ -18,6 +19,13 @@ logger = get_logger(__name__)
 
 # What Celery raises to say what becomes of a message.
 Decision = (exceptions.Ignore, exceptions.Reject, exceptions.Retry)
+
+
+# What ends a process on purpose; gevent and eventlet end a task by exceptions of their own.
+PASSES = (GeneratorExit, KeyboardInterrupt, SystemExit)
+GREEN_THREADS = ("eventlet", "gevent", "greenlet")
+# Seconds before a message goes back whose next run the broker has refused: at once would be a busy loop.
+PAUSE_AFTER_REFUSAL = 5.0
 
 
 class NotAnException(Exception):
@@ -77,19 +85,23 @@ class Task(celery.Task):  # type: ignore[type-arg]
         """Return where the error is final; raise what Celery is to make of it where it is not."""
         request = self.request
         if not isinstance(error, Exception):
-            if isinstance(error, GeneratorExit | KeyboardInterrupt | SystemExit):
+            if isinstance(error, PASSES) or type(error).__module__.partition(".")[0] in GREEN_THREADS:
                 return
             raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
         if request.is_eager or self._is_celerys(error):
             return
+        policy = self.app.policy  # imports the user's rules as well, where no worker has done so yet
         verdict = classify(error)
         record = FailureRecord.read(request.headers)
         now = time.time()
-        failures = record.add(verdict.kind, now)
-        delay = self.app.policy.delay(verdict, failures, now, self.policy)
-        if delay is not None and not self._limit_is_reached(record):
-            self.before_next_run(verdict)
-            self._run_again(error, round(delay, 3), record)
+        record.add(verdict.kind, now)
+        row = policy.row(verdict.kind, self.policy)
+        failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
+        delay = policy.delay(row.action, verdict, failures, now)
+        if delay is None or self._limit_is_reached(record) or _expires_before(request, now + delay):
+            return
+        self.before_next_run(verdict)
+        self._run_again(error, round(delay, 3), record)
 
     def _is_celerys(self, error: Exception) -> bool:
         """Whether Celery was told what to do about the error, or it is itself Celery's word on the message."""
@@ -101,7 +113,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         most = self._own_limit()
         if most is None:
             return False
-        spent = record.count(lambda kind: not isinstance(self.app.policy.action(kind, self.policy), Wait))
+        spent = record.count(lambda kind: not isinstance(self.app.policy.row(kind, self.policy).action, Wait))
         return spent + self.request.retries > most
 
     def _own_limit(self) -> int | None:
@@ -125,5 +137,14 @@ class Task(celery.Task):  # type: ignore[type-arg]
             if not self.acks_late:
                 raise error from problem
             logger.error("the broker did not take the next run: the message goes back to its queue")
+            time.sleep(PAUSE_AFTER_REFUSAL)
             raise exceptions.Reject(problem, requeue=True) from error
         raise exceptions.Retry(exc=error, when=delay, sig=again)  # type: ignore[arg-type]
+
+
+def _expires_before(request: Any, moment: float) -> bool:
+    """Whether the message will have expired by then; its error would be lost with it."""
+    try:
+        return datetime.fromisoformat(request.expires).timestamp() <= moment
+    except (TypeError, ValueError):  # it does not expire
+        return False

@@ -20,8 +20,21 @@ def check_kind(kind: object) -> str:
         ValueError: it is no string of words joined by dots whose first is one of `ROOTS`.
     """
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
-        raise ValueError(f"the first word of the kind {kind!r} must be one of {', '.join(ROOTS)}")
+        hint = f", such as 'application.{kind}'" if isinstance(kind, str) and kind.isidentifier() else ""
+        raise ValueError(f"the first word of the kind {kind!r} must be one of {', '.join(ROOTS)}{hint}")
     return kind
+
+
+def check_seconds(value: object) -> float:
+    """Return the seconds.
+
+    Raises:
+        ValueError: they are no finite number from 0 on.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
+        raise ValueError(f"{value!r} must be a number of seconds, 0 or more")
+    return value  # type: ignore[return-value]
 
 
 class Verdict(NamedTuple):
@@ -40,6 +53,21 @@ class Verdict(NamedTuple):
     retry_after: float | None = None
     origin: str = ""
     permanent: bool = False
+
+
+def check_verdict(verdict: object) -> Verdict:
+    """Return what a rule has answered.
+
+    Raises:
+        TypeError: it is no `Verdict`.
+        ValueError: its kind is none, or its seconds are no number.
+    """
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"{verdict!r} is no Verdict")
+    check_kind(verdict.kind)
+    if verdict.retry_after is not None and verdict.retry_after != math.inf:
+        check_seconds(verdict.retry_after)
+    return verdict
 
 
 # A rule looks at one exception of a chain; None leaves it to the next rule.
@@ -66,8 +94,11 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
     The names are those of `names_of`; the one nearest to the exception's own class counts.
 
     Raises:
-        ValueError: one of the kinds is none.
+        ValueError: one of the kinds is none, or a name is not package and class.
     """
+    for name in kinds:
+        if name.count(".") != 1:
+            raise ValueError(f"{name!r} must be a package and a class, such as 'stripe.CardError'")
     verdicts = {name: Verdict(check_kind(kind)) for name, kind in kinds.items()}
 
     @functools.lru_cache(maxsize=1024)

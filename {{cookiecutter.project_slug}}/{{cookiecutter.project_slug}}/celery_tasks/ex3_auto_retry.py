@@ -9,7 +9,7 @@ from ..celery_config import app
 from ..error_policy import PermanentError, Retry, TransientError
 
 
-@app.task(queue="tasks", bind=True, policy={"network": Retry(attempts=5, base=0.5, cap=5)})
+@app.task(queue="tasks", bind=True, policy={"network.unavailable": Retry(attempts=5, base=0.5, cap=5)})
 def succeed_on_run(self, run: int) -> int:
     """Fail as a lost connection would until the given run, counted from 1, and return its number."""
     if self.attempt < run:

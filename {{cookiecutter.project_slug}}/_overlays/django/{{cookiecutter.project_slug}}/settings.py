@@ -97,8 +97,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A message is done when its task is, not when it starts: a killed worker loses nothing, but a task may
 # run twice.
 CELERY_TASK_ACKS_LATE = True
-# Tasks that wait for their time leave the queue; this many at most are held by one worker.
-CELERY_WORKER_ETA_TASK_LIMIT = 1000
+# Workers hold the tasks that wait for their time. One that holds as many as a limit allows takes nothing
+# else, however urgent.
+CELERY_WORKER_ETA_TASK_LIMIT = None
 
 # Seconds. At the soft limit SoftTimeLimitExceeded is raised in the task, at the hard one it is killed.
 CELERY_TASK_TIME_LIMIT = environment.positive_integer("CELERY_TASK_TIME_LIMIT", default=300)

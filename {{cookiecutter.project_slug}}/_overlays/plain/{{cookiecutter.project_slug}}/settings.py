@@ -23,8 +23,9 @@ worker_prefetch_multiplier = 1
 # A message is done when its task is, not when it starts: a killed worker loses nothing, but a task may
 # run twice.
 task_acks_late = True
-# Tasks that wait for their time leave the queue; this many at most are held by one worker.
-worker_eta_task_limit = 1000
+# Workers hold the tasks that wait for their time. One that holds as many as a limit allows takes nothing
+# else, however urgent.
+worker_eta_task_limit = None
 
 # Seconds. At the soft limit SoftTimeLimitExceeded is raised in the task, at the hard one it is killed.
 task_time_limit = environment.positive_integer("CELERY_TASK_TIME_LIMIT", default=300)
