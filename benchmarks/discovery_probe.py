@@ -57,6 +57,7 @@ def configured_app(package: str):
     """Return the app with its settings read: a worker has read them before it looks for task modules."""
     app = importlib.import_module(package).app
     app.conf.task_queues  # noqa: B018 - the first access reads them
+    app.policy  # noqa: B018 - imported by the first access, whatever the number of task modules
     return app
 
 
