@@ -188,7 +188,7 @@ MUTATIONS = (
     Mutation(
         "causes are walked",
         f"{RUNTIME}/errors.py",
-        "cause = link.__cause__ or link.__context__",
+        "cause = link.__context__ if link.__cause__ is None else link.__cause__",
         "cause = None",
         "test_errors",
     ),
