@@ -79,7 +79,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
             raise
 
     def before_next_run(self, verdict: Verdict) -> None:
-        """Called after an error that the policy answers by another run, before that is published."""
+        """Called before the next run is published: a Django task closes its connections here."""
 
     def _decide(self, error: BaseException) -> None:
         """Return where the error is final; raise what Celery is to make of it where it is not."""
@@ -135,7 +135,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
             again.apply_async()
         except (OperationalError, OSError) as problem:
             if not self.acks_late:
-                raise error from problem
+                logger.error("the broker did not take the next run: the task is given up")
+                raise error from error.__cause__
             logger.error("the broker did not take the next run: the message goes back to its queue")
             time.sleep(PAUSE_AFTER_REFUSAL)
             raise exceptions.Reject(problem, requeue=True) from error
