@@ -116,13 +116,6 @@ MUTATIONS = (
         "test_long_delays",
     ),
     Mutation(
-        "what expires while it waits is told",
-        f"{RUNTIME}/consumer.py",
-        "if delays.waits(request.message) and request.revoked():",
-        "if False:",
-        "test_long_delays",
-    ),
-    Mutation(
         "the kinds of one row share its attempts",
         f"{RUNTIME}/task.py",
         "failures = record.of(lambda kind: policy.row(kind, self.policy) == row)",
