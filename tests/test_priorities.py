@@ -75,7 +75,8 @@ seconds, concurrency = float(sys.argv[1]), int(sys.argv[2])
 ways = json.loads(sys.argv[3])
 
 def notes():
-    return [json.loads(line) for line in NOTES.read_text().splitlines()] if NOTES.exists() else []
+    text = NOTES.read_text() if NOTES.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\\n") + 1].splitlines()]
 
 def started(label):
     return sum(note["label"] == label for note in notes())

@@ -86,7 +86,7 @@ standard = st.one_of(
     st.builds(sqlite3.OperationalError, st.text(max_size=5)),
     st.builds(ssl.SSLError, st.text(max_size=5)),
     st.builds(ssl.SSLCertVerificationError, st.text(max_size=5)),
-    st.builds(TransientError, st.text(max_size=5), retry_after=st.one_of(st.none(), st.floats())),
+    st.builds(TransientError, st.text(max_size=5), retry_after=st.one_of(st.none(), st.floats(0, 1e9))),
     st.builds(PermanentError, st.text(max_size=5)),
     st.builds(UnicodeDecodeError, st.just("utf-8"), st.just(b"\xff"), st.just(0), st.just(1), st.just("x")),
     st.sampled_from([KeyError(), MemoryError(), RecursionError(), SystemExit(1), KeyboardInterrupt()]),

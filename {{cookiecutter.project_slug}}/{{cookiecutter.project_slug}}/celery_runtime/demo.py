@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PACKAGE = (__package__ or "").partition(".")[0]
 BACKLOG = 200
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 DEADLINE = 60.0  # seconds
 COLOURS = {Priority.HIGH: "red", Priority.NORMAL: "yellow", Priority.LOW: "blue"}
 NOTE = "ex14_priorities.note"
@@ -32,7 +33,8 @@ RETRIED = "ex3_auto_retry.succeed_on_run"
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, it ends worker and broker too
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt)
     scratch = Path(tempfile.mkdtemp(prefix="celery-demo-", dir=embedded.temporary_folder()))
     try:
         with _broker(scratch) as app:
@@ -122,20 +124,48 @@ def _publish_backlog(app: "Celery", order: Path) -> list[Priority]:
 def _worker(log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     options = ["--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     command = [sys.executable, "-m", "celery", "-A", PACKAGE, "worker", *options]
-    with log.open("wb") as output:
-        worker = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    worker = None
     try:
+        with log.open("wb") as output, _uninterrupted():
+            worker = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         yield worker
     except (Exception, SystemExit):
         click.echo(log.read_text(), err=True)
         raise
     finally:
-        worker.terminate()
-        try:
-            worker.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+        if worker is not None:
+            _end(worker)
+
+
+def _end(worker: "subprocess.Popen[bytes]") -> None:
+    worker.terminate()
+    try:
+        worker.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+def _interrupt(*_: object) -> None:
+    # `uv run` passes on what its whole group was sent: a second one would cut the cleaning up short.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off an interrupt to the end: in the middle of a start it would leave a process that nobody knows."""
+    received: list[int] = []
+    for number in INTERRUPTS:
+        signal.signal(number, lambda caught, _: received.append(caught))
+    try:
+        yield
+    finally:
+        for number in INTERRUPTS:
+            signal.signal(number, _interrupt)
+    if received:
+        _interrupt()
 
 
 def _wait_for_backlog(worker: "subprocess.Popen[bytes]", order: Path) -> list[Priority]:
