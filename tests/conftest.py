@@ -76,6 +76,16 @@ def bake_own(tmp_path: Path) -> Callable[..., BakedProject]:
     return bake_and_install
 
 
+@pytest.fixture
+def copy_with_libraries(baked: Callable[..., BakedProject], tmp_path: Path) -> BakedProject:
+    """A copy of a Django project that the test may change, with the libraries whose errors are told apart."""
+    lent = baked(libraries=True, framework="django")
+    folder = tmp_path / "project"
+    shutil.copytree(lent.package, folder / lent.slug)
+    (folder / ".venv").symlink_to(lent.path / ".venv")
+    return BakedProject(folder, lent.slug)
+
+
 def unavailable(reason: str) -> None:
     """Skip with the reason; where CI promises every server, fail."""
     if os.environ.get("CI") == "true":

@@ -1,6 +1,5 @@
 """Tasks of a Django project while their database is away, comes back, and refuses."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,13 +103,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def project(baked, tmp_path) -> BakedProject:
+def project(copy_with_libraries, tmp_path) -> BakedProject:
     """A project with these tasks, which keeps its connections to the database open."""
-    lent = baked(libraries=True, framework="django")
-    folder = tmp_path / "project"
-    shutil.copytree(lent.package, folder / "shop")
-    (folder / ".venv").symlink_to(lent.path / ".venv")
-    own = BakedProject(folder, "shop")
+    own = copy_with_libraries
     (own.tasks / "ex1.py").write_text(TASKS.replace("NOTES", str(tmp_path / "notes")))
     with (own.package / "celery_config.py").open("a") as config:
         config.write(

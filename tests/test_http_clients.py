@@ -1,7 +1,6 @@
 """Exceptions that do not pickle, raised in real tasks, and a client that retries on its own."""
 
 import importlib.util
-import shutil
 import socket
 import threading
 from contextlib import closing
@@ -54,14 +53,9 @@ def by_aiohttp(url):
 
 
 @pytest.fixture
-def project(baked, tmp_path) -> BakedProject:
-    lent = baked(libraries=True, framework="django")
-    folder = tmp_path / "project"
-    shutil.copytree(lent.package, folder / "shop")
-    (folder / ".venv").symlink_to(lent.path / ".venv")
-    own = BakedProject(folder, "shop")
-    (own.tasks / "ex1.py").write_text(TASKS)
-    return own
+def project(copy_with_libraries) -> BakedProject:
+    (copy_with_libraries.tasks / "ex1.py").write_text(TASKS)
+    return copy_with_libraries
 
 
 @pytest.fixture
