@@ -30,7 +30,7 @@ FILES = {
     "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py
         test_broken_task_files.py test_celery_retries.py test_discovery.py test_embedded_broker.py test_engine_hooks.py
         test_environment.py test_errors.py test_examples.py test_logs.py test_long_delays.py
-        test_odd_errors.py test_policy.py test_priorities.py test_retries.py test_selection.py
+        test_odd_errors.py test_own_errors.py test_policy.py test_priorities.py test_retries.py test_selection.py
         worker_process.py""",
 }
 DJANGO_FILES = {

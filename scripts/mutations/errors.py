@@ -127,7 +127,7 @@ MUTATIONS = (
         f"{RUNTIME}/errors.py",
         "            _told.add(place)",
         "            pass",
-        "test_odd_errors or test_errors",
+        "test_odd_errors or test_own_errors",
     ),
     Mutation(
         "Celery's own retries are not retried again",
@@ -190,14 +190,14 @@ MUTATIONS = (
         f"{RUNTIME}/errors.py",
         "    except Exception as problem:",
         "    except ZeroDivisionError as problem:",
-        "test_errors",
+        "test_own_errors",
     ),
     Mutation(
         "an error that a task raises pickles",
         f"{RUNTIME}/errors.py",
         "    def __reduce__(self)",
         "    def _reduce(self)",
-        "test_errors",
+        "test_own_errors",
     ),
     Mutation(
         "log lines tell the kind of an error",
