@@ -19,6 +19,7 @@ from tests.faults.sql_clients import (
     django_address,
     django_connection,
     executor,
+    exhaust_pool,
     pymysql_,
     sqlalchemy_url,
     sqlalchemy_with,
@@ -172,10 +173,4 @@ def silent_sqlalchemy(silent: Address) -> None:
 
 
 def exhausted(own: Address) -> None:
-    url = sqlalchemy_url("mysql+pymysql", own)
-    engine = sqlalchemy.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.2)
-    try:
-        with engine.connect(), engine.connect():
-            pass
-    finally:
-        engine.dispose()
+    exhaust_pool("mysql+pymysql", own)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 
 import psycopg2.pool
-import sqlalchemy
 from psycopg_pool import ConnectionPool
 
 from tests.faults.address import Address
@@ -15,8 +14,8 @@ from tests.faults.fault import Fault
 from tests.faults.sql_clients import (
     django_address,
     django_connection,
+    exhaust_pool,
     psycopg_arguments,
-    sqlalchemy_url,
 )
 
 LIMITS = {"min_size": 1, "max_size": 1, "timeout": 0.3}
@@ -100,13 +99,7 @@ def _django_pool(address: Address, connections: int) -> None:
 
 
 def exhausted_sqlalchemy(own: Address) -> None:
-    url = sqlalchemy_url("postgresql+psycopg", own)
-    engine = sqlalchemy.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.2)
-    try:
-        with engine.connect(), engine.connect():
-            pass
-    finally:
-        engine.dispose()
+    exhaust_pool("postgresql+psycopg", own)
 
 
 def exhausted_psycopg2(own: Address) -> None:

@@ -45,6 +45,17 @@ def executor(connection: Any) -> Execute:
     return execute
 
 
+def exhaust_pool(driver: str, address: Address) -> None:
+    """Ask an engine of SQLAlchemy for a second connection where its pool holds one."""
+    url = sqlalchemy_url(driver, address)
+    engine = sqlalchemy.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=0.2)
+    try:
+        with engine.connect(), engine.connect():
+            pass
+    finally:
+        engine.dispose()
+
+
 @contextmanager
 def psycopg_3(address: Address) -> Iterator[Execute]:
     with closing(psycopg.connect(**psycopg_arguments(address))) as connection:

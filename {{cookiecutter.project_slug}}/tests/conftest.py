@@ -62,6 +62,17 @@ def lent_broker(name: str) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def running_copy(broker: str, folder: Path, tasks: str) -> Iterator[tuple[ProjectCopy, WorkerProcess]]:
+    """A copy of the project with one task file, and its worker with one process, for all tests of a module."""
+    with lent_broker(broker) as url:
+        project = ProjectCopy(app.main, folder).create()
+        project.environment["CELERY_BROKER_URL"] = url
+        project.write("ex1.py", tasks)
+        with WorkerProcess(app.main, folder / "worker.log", environment=project.environment) as process:
+            yield project, process
+
+
 @pytest.fixture(params=BROKERS)
 def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty broker of each sort."""

@@ -2,11 +2,7 @@
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app
-
-from .conftest import lent_broker
-from .project_copy import ProjectCopy
-from .worker_process import WorkerProcess
+from .conftest import running_copy
 
 TASKS = """
     import os
@@ -87,12 +83,8 @@ TASKS = """
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    with lent_broker("embedded") as url:
-        copy = ProjectCopy(app.main, tmp_path_factory.mktemp("celery-retries")).create()
-        copy.environment["CELERY_BROKER_URL"] = url
-        copy.write("ex1.py", TASKS)
-        with WorkerProcess(app.main, copy.root / "worker.log", environment=copy.environment) as worker:
-            yield copy, worker
+    with running_copy("embedded", tmp_path_factory.mktemp("celery-retries"), TASKS) as lent:
+        yield lent
 
 
 @pytest.fixture

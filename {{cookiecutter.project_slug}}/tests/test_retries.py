@@ -4,12 +4,8 @@ import sqlite3
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app
-
 from .answering_server import AnsweringServer
-from .conftest import BROKERS, lent_broker
-from .project_copy import ProjectCopy
-from .worker_process import WorkerProcess
+from .conftest import BROKERS, running_copy
 
 TASKS = """
     import sqlite3
@@ -63,13 +59,8 @@ TASKS = """
 
 @pytest.fixture(scope="module", params=BROKERS)
 def running(request, tmp_path_factory):
-    """A copy of the project with these tasks, and a worker with one process: started once for all tests."""
-    with lent_broker(request.param) as url:
-        copy = ProjectCopy(app.main, tmp_path_factory.mktemp("retries")).create()
-        copy.environment["CELERY_BROKER_URL"] = url
-        copy.write("ex1.py", TASKS)
-        with WorkerProcess(app.main, copy.root / "worker.log", environment=copy.environment) as worker:
-            yield copy, worker
+    with running_copy(request.param, tmp_path_factory.mktemp("retries"), TASKS) as lent:
+        yield lent
 
 
 @pytest.fixture

@@ -69,10 +69,8 @@ class Celery(celery.Celery):
 
         try:
             table = importlib.import_module(self._policy_module)
-        except (
-            TypeError,
-            ValueError,
-        ) as error:  # a wrong argument, or the name of a class without its package
+        except (TypeError, ValueError) as error:
+            # A wrong argument of Retry, or the name of a class without its package.
             raise ConfigurationError(str(error), "Correct it in error_policy.py.") from error
         for problem in problems(table.POLICY, table.MAX_AGE):
             raise ConfigurationError(problem, "Correct it in error_policy.py.")

@@ -3,10 +3,9 @@
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, NamedTuple
 
-from .verdict import Verdict, check_kind
+from .verdict import Verdict, check_kind, is_seconds
 
 SHORTEST_WAIT = 1.0  # seconds, where a service asks for less
 SPREAD = 1.1  # what was asked to wait for the same moment does not come back as one crowd
@@ -132,8 +131,7 @@ def _wrong_number(name: str, value: object) -> str | None:
     if name == "attempts":
         right = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         return None if right else "must be a whole number above 0"
-    right = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
-    return None if right else "must be a number of seconds, 0 or more"
+    return None if is_seconds(value) else "must be a number of seconds, 0 or more"
 
 
 def _longest_prefix(kind: str, actions: Mapping[str, Action]) -> Row | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 ROOTS = ("network", "database", "external", "application", "time_limit", "unexpected")
 
@@ -25,16 +25,20 @@ def check_kind(kind: object) -> str:
     return kind
 
 
+def is_seconds(value: object) -> TypeGuard[float]:
+    """Whether the value is a finite number from 0 on."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
 def check_seconds(value: object) -> float:
     """Return the seconds.
 
     Raises:
         ValueError: they are no finite number from 0 on.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value < math.inf:  # type: ignore[operator]
+    if not is_seconds(value):
         raise ValueError(f"{value!r} must be a number of seconds, 0 or more")
-    return value  # type: ignore[return-value]
+    return value
 
 
 class Verdict(NamedTuple):
