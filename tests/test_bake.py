@@ -23,9 +23,11 @@ FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py settings.py",
     "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py database_errors.py delays.py demo.py
-        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py
-        network_errors.py policy.py priorities.py queue_depth.py stop.py task.py task_modules.py
-        task_source.py verdict.py""",
+        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py
+        network_errors.py policy.py priorities.py queue_depth.py redis_transport.py request.py stop.py task.py
+        task_modules.py task_source.py verdict.py""",
+    "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_store.py record.py recorder.py redaction.py
+        redis_store.py replay.py selection.py store.py""",
     "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex14_priorities.py",
     "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py
         test_broken_task_files.py test_celery_retries.py test_discovery.py test_embedded_broker.py test_engine_hooks.py

@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "Celery's own retries are not retried again",
         f"{RUNTIME}/task.py",
-        "        if request.is_eager or self._is_celerys(error):",
-        "        if request.is_eager:",
+        "        if self._is_celerys(error):",
+        "        if False:",
         "test_celery_retries",
     ),
     Mutation(
@@ -223,8 +223,8 @@ MUTATIONS = (
     Mutation(
         "long messages are cut",
         f"{RUNTIME}/logs.py",
-        "if isinstance(value, str) and len(value) > LONGEST_TEXT:",
-        "if False:",
+        "event[key] = shortened(value, LONGEST_TEXT)",
+        "pass",
         "test_odd_errors",
     ),
 )

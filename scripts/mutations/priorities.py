@@ -5,7 +5,7 @@ from .mutation import RUNTIME, Mutation
 MUTATIONS = (
     Mutation(
         "Redis is read from the largest priority down",
-        f"{RUNTIME}/priorities.py",
+        f"{RUNTIME}/redis_transport.py",
         "LEVELS[::-1]",
         "LEVELS",
         "test_priorities",
@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         "each priority has a list of its own on Redis",
-        f"{RUNTIME}/priorities.py",
+        f"{RUNTIME}/redis_transport.py",
         "        return n\n",
         "        return n - n % 3\n",
         "test_priorities",

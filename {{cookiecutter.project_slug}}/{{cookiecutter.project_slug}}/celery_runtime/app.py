@@ -13,10 +13,12 @@ import click
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from . import embedded, priorities, task_modules
+from . import embedded, redis_transport, task_modules
 from .environment import ConfigurationError
 
 if TYPE_CHECKING:
+    from .dead_letters import DeadLetters
+    from .dead_letters.recorder import Recorder
     from .policy import Policy
 
 RUNTIME = __name__.rpartition(".")[0]
@@ -47,7 +49,7 @@ class Celery(celery.Celery):
     ) -> None:
         super().__init__(main, **options)
         self._policy_module = f"{main}.{policy}"
-        priorities.install_redis_transports()
+        redis_transport.install()
         self.duplicate_task_names: list[tuple[str, str, str]] = []
         self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
@@ -57,6 +59,20 @@ class Celery(celery.Celery):
         signals.after_setup_task_logger.connect(_set_up_logs)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
+        signals.task_revoked.connect(_count_revoked)
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        """What has failed for good, to be seen and to be run again."""
+        from .dead_letters import DeadLetters
+
+        return DeadLetters(self)
+
+    @cached_property
+    def recorder(self) -> "Recorder":
+        from .dead_letters.recorder import Recorder
+
+        return Recorder(self.dead_letters)
 
     @cached_property
     def policy(self) -> "Policy":
@@ -91,6 +107,7 @@ class Celery(celery.Celery):
 
     def _load_task_modules(self, **_options: Any) -> None:
         _ = self.policy  # a wrong table keeps a worker from starting
+        self.recorder.connect()
         self.task_modules.load()
 
     def _prepare_start(self, **_: Any) -> None:
@@ -105,6 +122,12 @@ class Celery(celery.Celery):
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
         # names each collision once and lets the worker start with the wrong function.
         self.duplicate_task_names.append((name, existing, new))
+
+
+def _count_revoked(sender: Any, request: Any, expired: bool, **_: Any) -> None:
+    from .request import count_without_dead_letter  # only a worker has loaded it
+
+    count_without_dead_letter("expired" if expired else "revoked", sender.name, request.id)
 
 
 def _set_up_logs(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:

@@ -17,7 +17,7 @@ from structlog.typing import EventDict, Processor
 
 from . import environment
 from .errors import classify, service_of
-from .verdict import message_of
+from .verdict import message_of, shortened
 
 TRACE = "celery.app.trace"
 LONGEST_TEXT = 10_000  # characters of an event or a traceback
@@ -81,9 +81,8 @@ def _error_in_hand(event: EventDict) -> BaseException | None:
 def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Cut long texts: an error message of megabytes must not fill the disk."""
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            half = LONGEST_TEXT // 2
-            event[key] = f"{value[:half]} … {len(value) - LONGEST_TEXT} characters cut … {value[-half:]}"
+        if isinstance(value, str):
+            event[key] = shortened(value, LONGEST_TEXT)
     return event
 
 

@@ -1,21 +1,17 @@
 """One meaning of priority on every broker: 0 to 9, larger is more urgent, unset is NORMAL.
 
-RabbitMQ serves the largest number first; kombu's Redis transport serves the smallest first and lets
-neighbouring numbers share a list. The numbers on the wire stay the same on both. On Redis only the
-order of reading is turned, and each number has a list of its own.
+RabbitMQ serves the largest number first; kombu's Redis transport serves the smallest first, which
+`redis_transport.py` turns. The numbers on the wire stay the same on both.
 
-Source: kombu/transport/redis.py (`_brpop_start`, `_q_for_pri`), celery/app/amqp.py
-(`send_task_message`), Celery and kombu 5.7.
+Source: celery/app/amqp.py (`send_task_message`), Celery 5.7.
 """
 
 import enum
 from collections.abc import Callable
 from typing import Any
 
-import kombu.transport
 from celery.app import amqp
 from kombu import Exchange, Queue
-from kombu.transport import redis
 from kombu.utils.objects import cached_property
 
 LEVELS = tuple(range(10))
@@ -75,39 +71,3 @@ class AMQP(amqp.AMQP):
         if parent is None:
             return None
         return (parent.request.delivery_info or {}).get("priority")
-
-
-class _LargestFirst:
-    """Reads the Redis lists of a queue from 9 down to 0."""
-
-    priority_steps: Any = LEVELS[::-1]
-
-    def priority(self, n: int) -> int:
-        # kombu rounds down to a step by bisection, which needs ascending steps.
-        return n
-
-
-class Channel(_LargestFirst, redis.Channel):
-    pass
-
-
-class Transport(redis.Transport):
-    Channel = Channel
-
-
-class SentinelChannel(_LargestFirst, redis.SentinelChannel):
-    pass
-
-
-class SentinelTransport(redis.SentinelTransport):
-    Channel = SentinelChannel
-
-
-def install_redis_transports() -> None:
-    """Make kombu read Redis by descending priority in this process. Call it before anything connects.
-
-    The setting `broker_transport` would be ignored for the URLs of Unix sockets.
-    """
-    ours = f"{__name__}:{Transport.__name__}"
-    sentinel = f"{__name__}:{SentinelTransport.__name__}"
-    kombu.transport.TRANSPORT_ALIASES.update(redis=ours, rediss=ours, sentinel=sentinel)

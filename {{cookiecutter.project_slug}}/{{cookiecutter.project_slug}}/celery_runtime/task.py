@@ -10,6 +10,7 @@ from celery import exceptions
 from celery.utils.log import get_logger
 from kombu.exceptions import OperationalError
 
+from .dead_letters.recorder import Final
 from .errors import classify
 from .failures import FailureRecord
 from .policy import Action, Wait
@@ -53,6 +54,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         if request is None or request.called_directly or request._protected:
             return super().__call__(*args, **kwargs)
         request._protected = 1
+        self.app.recorder.final = None
         try:
             return self.run(*args, **kwargs)
         except BaseException as error:
@@ -82,19 +84,22 @@ class Task(celery.Task):  # type: ignore[type-arg]
         """Called before the next run is published: a Django task closes its connections here."""
 
     def _decide(self, error: BaseException) -> None:
-        """Return where the error is final; raise what Celery is to make of it where it is not."""
-        request = self.request
+        """Return where the error is final, noted for the dead letters; raise what Celery is to make of it where not."""
+        request: Any = self.request
         if not isinstance(error, Exception):
             if isinstance(error, PASSES) or type(error).__module__.partition(".")[0] in GREEN_THREADS:
                 return
             raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
-        if request.is_eager or self._is_celerys(error):
+        if request.is_eager or isinstance(error, Decision):
             return
         policy = self.app.policy  # imports the user's rules as well, where no worker has done so yet
         verdict = classify(error)
         record = FailureRecord.read(request.headers)
         now = time.time()
         record.add(verdict.kind, now)
+        self.app.recorder.final = Final(request.id, error, verdict, record)
+        if self._is_celerys(error):
+            return
         row = policy.row(verdict.kind, self.policy)
         failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
         delay = policy.delay(row.action, verdict, failures, now)
@@ -104,8 +109,8 @@ class Task(celery.Task):  # type: ignore[type-arg]
         self._run_again(error, round(delay, 3), record)
 
     def _is_celerys(self, error: Exception) -> bool:
-        """Whether Celery was told what to do about the error, or it is itself Celery's word on the message."""
-        if isinstance(error, Decision) or getattr(self.request, "gave_up", None) is error:
+        """Whether Celery was told what to do about the error."""
+        if getattr(self.request, "gave_up", None) is error:
             return True
         return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
 

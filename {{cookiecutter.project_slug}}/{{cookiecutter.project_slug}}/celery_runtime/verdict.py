@@ -141,6 +141,14 @@ def message_of(error: BaseException, length: int = 2000) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def shortened(text: str, length: int) -> str:
+    """Return a text of more than `length` characters without its middle."""
+    half = length // 2
+    if len(text) <= length:
+        return text
+    return f"{text[:half]} … {len(text) - 2 * half} characters cut … {text[-half:]}"
+
+
 def seconds_from_retry_after(value: object) -> float | None:
     """Return the seconds of a `Retry-After` header (RFC 9110, 10.2.3): whole seconds or a date.
 

@@ -1,0 +1,206 @@
+"""Makes a dead letter of what has failed: a task that ran, a task whose process is gone, a message that is no task."""
+
+import inspect
+import time
+import traceback
+import uuid
+from typing import Any
+
+from celery.app.task import Context
+
+from ..errors import classify
+from ..failures import HEADER, FailureRecord
+from ..verdict import Verdict, message_of, shortened
+from .entry import DeadLetter, body_as_text, moment
+
+# How often the task has come back from the dead letters: a header of its message.
+REQUEUES_HEADER = "dead_letter_requeues"
+LONGEST_TRACEBACK = 10_000  # characters
+
+# Kinds of what no exception of a task tells.
+LOST = "worker.lost"
+REJECTED = "application.rejected"
+UNKNOWN_TASK = "message.unknown_task"
+REFUSED_CONTENT = "message.refused_content"
+UNDECODABLE = "message.undecodable"
+MALFORMED = "message.malformed"
+TOO_LARGE = "message.too_large"
+KINDS = (LOST, REJECTED, UNKNOWN_TASK, REFUSED_CONTENT, UNDECODABLE, MALFORMED, TOO_LARGE)
+
+
+def of_task(
+    task: Any,
+    request: Any,
+    error: BaseException,
+    verdict: Verdict | None = None,
+    failures: FailureRecord | None = None,
+    told: str | None = None,
+) -> DeadLetter:
+    """Return the entry of a task that has failed for good.
+
+    Args:
+        request: the `celery.app.task.Context` of its last run.
+        verdict: on the error; that of `classify` where it was not made yet.
+        failures: those of the task, this one included, where they were counted already.
+        told: the traceback, where the error itself has none any more.
+    """
+    verdict = verdict or classify(error)
+    now = time.time()
+    if failures is None:
+        failures = FailureRecord.read(request.headers)
+        failures.add(verdict.kind, now)
+    return DeadLetter(
+        id=request.id,
+        task=task.name,
+        kind=verdict.kind,
+        code=verdict.code,
+        origin=verdict.origin,
+        message=message_of(error),
+        traceback=shortened(told or _formatted(error), LONGEST_TRACEBACK),
+        attempts=(request.retries or 0) + failures.count(),
+        attempts_by_kind={kind: count for kind, (count, _) in failures.by_kind.items()},
+        first_failure=moment(failures.first),
+        last_failure=moment(now),
+        worker=request.hostname,
+        queue=(request.delivery_info or {}).get("routing_key"),
+        priority=(request.delivery_info or {}).get("priority"),
+        requeues=_requeues(request.headers),
+        parameters=_parameters(task),
+        signature=_signature(task.name, request),
+    )
+
+
+def of_message(message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
+    """Return the entry of a message that a worker turns away.
+
+    Args:
+        message: a `kombu.Message` whose headers may be anything.
+        kind: one of `KINDS`.
+        problem: what is wrong with it, for people.
+        worker: the node name of the worker.
+    """
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    delivery_info = message.delivery_info if isinstance(message.delivery_info, dict) else {}
+    properties = message.properties if isinstance(message.properties, dict) else {}
+    priority = properties.get("priority")
+    now = moment(time.time())
+    signature = _signature_of_message(message) if kind == UNKNOWN_TASK else None
+    return DeadLetter(
+        id=_printable(headers.get("id")) or str(uuid.uuid4()),
+        task=_printable(headers.get("task")),
+        kind=kind,
+        message=problem,
+        attempts=0,
+        first_failure=now,
+        last_failure=now,
+        worker=worker,
+        queue=_printable(delivery_info.get("routing_key")),
+        priority=priority if isinstance(priority, int) else None,
+        requeues=_requeues(headers),
+        signature=signature,
+        raw=None if signature else _raw(message),
+    )
+
+
+def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadLetter:
+    """Return the entry of something in the list of a queue that is no message at all."""
+    now = moment(time.time())
+    return DeadLetter(
+        id=str(uuid.uuid4()),
+        task=None,
+        kind=MALFORMED,
+        message=problem,
+        attempts=0,
+        first_failure=now,
+        last_failure=now,
+        worker=worker,
+        queue=queue,
+        raw=body_as_text(item),
+    )
+
+
+def _formatted(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _requeues(headers: Any) -> int:
+    count = headers.get(REQUEUES_HEADER) if isinstance(headers, dict) else None
+    return count if isinstance(count, int) and count > 0 else 0
+
+
+def _parameters(task: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(task.run).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _signature(name: str, request: Context) -> dict[str, Any]:
+    delivery_info = request.delivery_info or {}
+    options = {
+        **request.as_execution_options(),
+        "ignore_result": vars(request).get("ignore_result"),
+        "retries": None,
+        "exchange": delivery_info.get("exchange"),
+        "routing_key": delivery_info.get("routing_key"),
+        "priority": delivery_info.get("priority"),
+    }
+    if options["exchange"] == "":  # it was sent to its queue by name
+        options["queue"] = options.pop("routing_key")
+        del options["exchange"]
+    headers = {name: value for name, value in (options.pop("headers") or {}).items() if name != HEADER}
+    return {
+        "task": name,
+        "args": list(request.args or ()),
+        "kwargs": dict(request.kwargs or {}),
+        "options": {
+            **{name: value for name, value in options.items() if value is not None},
+            **({"headers": headers} if headers else {}),
+        },
+    }
+
+
+def _signature_of_message(message: Any) -> dict[str, Any] | None:
+    """Return the signature of a message whose task is not known here, None for one of Celery 3."""
+    headers = message.headers
+    if "task" not in headers:
+        return None
+    args, kwargs, embed = message.payload
+    stated = {name: value for name, value in headers.items() if name not in ("argsrepr", "kwargsrepr")}
+    delivery_info = {
+        "exchange": message.delivery_info.get("exchange"),
+        "routing_key": message.delivery_info.get("routing_key"),
+        "priority": message.properties.get("priority"),
+    }
+    reply_to = message.properties.get("reply_to")
+    request = Context(
+        {**stated, **(embed or {}), "args": args, "kwargs": kwargs},
+        delivery_info=delivery_info,
+        reply_to=reply_to,
+    )
+    return _signature(headers["task"], request)
+
+
+def _raw(message: Any) -> dict[str, Any]:
+    headers = message.headers
+    if isinstance(headers, dict):
+        # The first two repeat the arguments as text; the last told of a body that was read since.
+        left_out = ("argsrepr", "kwargsrepr", "compression")
+        headers = {name: value for name, value in headers.items() if name not in left_out}
+    body = message.body
+    if not isinstance(body, bytes | str | None):
+        body = repr(body)
+    return {
+        **body_as_text(body),
+        "headers": headers,
+        "content_type": message.content_type,
+        "content_encoding": message.content_encoding,
+    }
+
+
+def _printable(value: Any) -> str | None:
+    """Return a text that can name something in a table and in a key; None for all else."""
+    if isinstance(value, str) and value and value.isprintable() and len(value.encode()) <= 255:
+        return value
+    return None

@@ -1,0 +1,68 @@
+"""What is not shown: neither by a command or a page, nor in a log.
+
+The store itself keeps arguments as they are, as the broker did beside it: without them no task could run again.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .entry import DeadLetter
+
+MASK = "…"
+SECRET = re.compile(r"password|passwd|token|secret|authorization|api_?key|credential", re.IGNORECASE)
+_SECRET_IN_TEXT = re.compile(
+    rf"""(["']?[\w.-]*(?:{SECRET.pattern})[\w.-]*["']?\s*[:=]\s*)("[^"]*"?|'[^']*'?|[^\s,&}}\])]+)""",
+    re.IGNORECASE,
+)
+
+# Is given the name of an argument or of a key inside one, and the value; returns what may be seen.
+Redact = Callable[[str, Any], Any]
+
+
+def mask_secrets(name: str, value: Any) -> Any:
+    """Return the value, a mask in place of one whose name sounds secret: `password`, `api_token`, …"""
+    return MASK if SECRET.search(name) and value is not None else value
+
+
+def redacted(value: Any, redact: Redact, name: str = "") -> Any:
+    """Return a copy in which every named value was given to `redact`. What JSON has no word for is text."""
+    if name:
+        value = redact(name, value)
+    if isinstance(value, dict):
+        return {str(key): redacted(one, redact, str(key)) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(one, redact) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def redacted_arguments(args: Any, names: list[str], redact: Redact) -> list[Any]:
+    """Return positional arguments, each redacted by its name as far as that is known."""
+    padded = [*names, *("" for _ in range(len(args) - len(names)))]
+    return [redacted(one, redact, name) for name, one in zip(padded, args, strict=False)]
+
+
+def redacted_text(text: str) -> str:
+    """Return a text with a mask for what follows a name that sounds secret, as in `"token": "…"`."""
+    return _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
+
+
+def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
+    """Return what may be seen of an entry, ready for JSON."""
+    visible: dict[str, Any] = redacted(dataclasses.replace(entry, signature=None, raw=None).as_dict(), redact)
+    if entry.signature is not None:
+        args = entry.signature["args"]
+        visible["signature"] = {
+            **redacted({**entry.signature, "args": []}, redact),
+            "args": redacted_arguments(args, entry.parameters, redact),
+        }
+    if entry.raw is not None:
+        raw = redacted(entry.raw, redact)
+        visible["raw"] = {
+            name: redacted_text(one) if isinstance(one, str) else one for name, one in raw.items()
+        }
+    return visible

@@ -1,0 +1,70 @@
+"""Publishes the task of a dead letter anew."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu import Producer
+
+from .entry import DeadLetter, body_of
+from .record import REQUEUES_HEADER
+
+
+def obstacle(entry: DeadLetter, most_requeues: int | None) -> str | None:
+    """Return why the entry cannot be requeued, None where it can. `most_requeues` of None is no limit."""
+    raw = entry.raw or {}
+    if entry.signature is None and ("not_json" in raw or not isinstance(raw.get("headers"), dict)):
+        return "its message cannot be published again"
+    if entry.signature is None and entry.task is None:
+        return "its message names no task"
+    if most_requeues is not None and entry.requeues >= most_requeues:
+        return f"it has come back {entry.requeues} times already"
+    return None
+
+
+def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
+    """Publish the task with its id and priority, its counters at their beginning."""
+    requeues = {REQUEUES_HEADER: entry.requeues + 1}
+    if entry.signature is None:
+        _publish_raw(entry, producer, requeues)
+        return
+    options = dict(entry.signature["options"])
+    if _has_passed(options.get("expires")):
+        del options["expires"]  # or it would be dropped without a word
+    headers = {**options.pop("headers", {}), **requeues}
+    app.send_task(
+        entry.signature["task"],
+        entry.signature["args"],
+        entry.signature["kwargs"],
+        **{**options, "task_id": entry.id, "headers": headers, "retries": 0, "retry": False},
+        producer=producer,
+        add_to_parent=False,
+    )
+
+
+def forget_result(app: Any, entry: DeadLetter) -> None:
+    """Forget that the task has failed: whoever waits for it is to wait for the next run."""
+    with suppress(Exception):  # a backend that is away, or none: the dead letter matters more
+        app.backend.forget(entry.id)
+
+
+def _publish_raw(entry: DeadLetter, producer: Any, requeues: dict[str, int]) -> None:
+    raw: dict[str, Any] = entry.raw or {}
+    producer.publish(
+        body_of(raw),
+        routing_key=entry.queue,
+        exchange="",
+        headers={**raw["headers"], **requeues},
+        content_type=raw["content_type"],
+        content_encoding=raw["content_encoding"],
+        priority=entry.priority,
+        correlation_id=entry.id,
+        retry=False,
+    )
+
+
+def _has_passed(expires: Any) -> bool:
+    try:
+        return bool(datetime.fromisoformat(expires) <= datetime.now(UTC))
+    except TypeError:  # none is stated, or it names no time zone
+        return False

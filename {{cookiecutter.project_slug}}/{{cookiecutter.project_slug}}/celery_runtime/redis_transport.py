@@ -1,0 +1,97 @@
+"""kombu's Redis transport, read by descending priority and guarded against what is no message.
+
+kombu reads the smallest number first and lets neighbouring numbers share a list: here only the order of
+reading is turned, and each number has a list of its own. And where somebody pushes bytes into a list
+that are no message, kombu's worker drops them and its connection, or loses itself in a loop.
+
+Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_q_for_pri`), kombu 5.7.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import kombu.transport
+from kombu.transport import redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
+from kombu.utils.objects import cached_property
+
+from .priorities import LEVELS
+
+
+class _Guarded:
+    """A channel that hands what is no message to `connection.on_unreadable`, where a worker has set that."""
+
+    priority_steps: Any = LEVELS[::-1]
+    connection: Any
+
+    def priority(self, n: int) -> int:
+        # kombu rounds down to a step by bisection, which needs ascending steps.
+        return n
+
+    @cached_property
+    def client(self) -> Any:
+        client: Any = super().client  # type: ignore[misc]
+        parse = client.parse_response
+
+        def parse_guarded(connection: Any, command: str, **options: Any) -> Any:
+            reply = parse(connection, command, **options)
+            if command == "BRPOP" and reply and self._turns_away(*reply):
+                return None  # as if the time to wait had passed
+            return reply
+
+        client.parse_response = parse_guarded
+        return client
+
+    def _turns_away(self, key: Any, item: bytes) -> bool:
+        bury: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
+        if bury is None:
+            return False
+        try:
+            _check_message(self, item)
+        except Exception as error:  # noqa: BLE001 - whatever kombu would raise on it
+            bury(item, bytes_to_str(key).rsplit(self.sep, 1)[0], error)  # type: ignore[attr-defined]
+            return True
+        return False
+
+
+def _check_message(channel: Any, item: bytes) -> None:
+    """Raise what kombu would, or a TypeError or KeyError of our own, where the item is no message."""
+    message = channel.Message(loads(bytes_to_str(item)), channel=channel)
+    for value in (
+        message.delivery_tag,
+        message.properties["delivery_info"]["exchange"],
+        message.properties["delivery_info"]["routing_key"],
+    ):
+        if not isinstance(value, str):
+            raise TypeError(f"{value!r} in its properties is no text")
+    if not isinstance(message.body, bytes | None):
+        raise TypeError("its body is no text")
+
+
+class Channel(_Guarded, redis.Channel):
+    pass
+
+
+class Transport(redis.Transport):
+    Channel = Channel
+    on_unreadable = None
+
+
+class SentinelChannel(_Guarded, redis.SentinelChannel):
+    pass
+
+
+class SentinelTransport(redis.SentinelTransport):
+    Channel = SentinelChannel
+    on_unreadable = None
+
+
+def install() -> None:
+    """Make kombu use these transports in this process. Call it before anything connects.
+
+    The setting `broker_transport` would be ignored for the URLs of Unix sockets.
+    """
+    ours = f"{__name__}:{Transport.__name__}"
+    sentinel = f"{__name__}:{SentinelTransport.__name__}"
+    kombu.transport.TRANSPORT_ALIASES.update(redis=ours, rediss=ours, sentinel=sentinel)
