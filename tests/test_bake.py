@@ -22,7 +22,7 @@ SLUG = "{{cookiecutter.project_slug}}"
 FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py settings.py",
-    "shop/celery_runtime": """__init__.py app.py broker.py cli.py consumer.py database_errors.py delays.py demo.py
+    "shop/celery_runtime": """__init__.py app.py broker.py cli.py cli_dead_letters.py consumer.py database_errors.py delays.py demo.py
         discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py
         network_errors.py policy.py priorities.py queue_depth.py redis_transport.py request.py stop.py task.py
         task_modules.py task_source.py verdict.py""",

@@ -106,7 +106,8 @@ class Celery(celery.Celery):
             raise
 
     def _load_task_modules(self, **_options: Any) -> None:
-        _ = self.policy  # a wrong table keeps a worker from starting
+        _ = self.policy  # a wrong setting keeps a worker from starting
+        _ = self.dead_letters.redact
         self.recorder.connect()
         self.task_modules.load()
 

@@ -1,13 +1,14 @@
 """Commands of this project under `celery -A PACKAGE`: `tasks` and `queues`."""
 
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import embedded
+from .cli_options import as_json, own_app
+from .cli_output import echo_json, echo_table
 from .discovery import Problem
 from .priorities import LEVELS, Priority
 from .queue_depth import Depth, read_depths
@@ -15,10 +16,6 @@ from .task_modules import BrokenTaskModules, describe
 
 if TYPE_CHECKING:
     from .app import Celery
-
-PACKAGE = __name__.partition(".")[0]
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 
 
 @click.group()
@@ -32,7 +29,7 @@ def tasks() -> None:
 @click.pass_context
 def list_tasks(ctx: click.Context, ignored: bool, as_json: bool) -> None:
     """Show each task with its queue, priority and file."""
-    app = _own_app(ctx)
+    app = own_app()
     app.loader.import_default_modules()
     rows = list(_task_rows(app))
     if ignored:
@@ -41,13 +38,13 @@ def list_tasks(ctx: click.Context, ignored: bool, as_json: bool) -> None:
         rows = [{**row, "ignored": None} for row in rows]
         rows += [{**blank, "file": file, "ignored": reason} for file, reason in reasons]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        echo_json(rows)
         return
     found = [row for row in rows if row["task"]]
-    _echo_table(("task", "queue", "priority", "file"), found)
+    echo_table(("task", "queue", "priority", "file"), found)
     if passed_over := [row for row in rows if not row["task"]]:
         click.echo()
-        _echo_table(("file", "ignored"), passed_over)
+        echo_table(("file", "ignored"), passed_over)
 
 
 @tasks.command()
@@ -55,14 +52,14 @@ def list_tasks(ctx: click.Context, ignored: bool, as_json: bool) -> None:
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
     """Exit with 1 where a worker would refuse to start, naming every reason."""
-    app = _own_app(ctx)
+    app = own_app()
     try:
         app.loader.import_default_modules()
         problems: Sequence[Problem] = app.task_modules.problems
     except BrokenTaskModules as error:
         problems = error.problems
     if as_json:
-        click.echo(json.dumps([problem._asdict() for problem in problems], indent=2))
+        echo_json([problem._asdict() for problem in problems])
     elif problems:
         click.echo(describe(problems))
     else:
@@ -81,24 +78,15 @@ def queues(ctx: click.Context, as_json: bool) -> None:
 
     On RabbitMQ they are taken and given back for it; above 10,000 only the sum is shown.
     """
-    app = _own_app(ctx)
+    app = own_app()
     try:
         depths = read_depths(app)
     except ConnectionError as error:
         raise click.ClickException(f"{error}\n{embedded.hint(app.conf, 'broker')}".strip()) from None
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(depth) for depth in depths], indent=2))
+        echo_json([dataclasses.asdict(depth) for depth in depths])
     else:
-        _echo_table(("queue", "total", *map(str, reversed(LEVELS))), map(_depth_row, depths))
-
-
-def _own_app(ctx: click.Context) -> "Celery":
-    # The commands belong to the installed package; `-A` may name another one.
-    from .. import app
-
-    if ctx.obj.app is not app:
-        raise click.UsageError(f"this command belongs to {PACKAGE}; run it with -A {PACKAGE}")
-    return cast("Celery", app)
+        echo_table(("queue", "total", *map(str, reversed(LEVELS))), map(_depth_row, depths))
 
 
 def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
@@ -124,11 +112,3 @@ def _depth_row(depth: Depth) -> dict[str, Any]:
     counts = depth.by_priority
     levels = {str(level): "?" if counts is None else counts[level] or "." for level in LEVELS}
     return {"queue": depth.queue, "total": depth.total, **levels}
-
-
-def _echo_table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    lines = [tuple(str(row[column]) for column in columns) for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(columns, *lines, strict=True)]
-    for number, line in enumerate([columns, *lines]):
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        click.secho(text, bold=number == 0)

@@ -94,7 +94,7 @@ class Consumer(consumer.Consumer):
         super().on_invalid_task(body, message, exc)
 
     def _bury(self, message: Any, problem: Problem) -> None:
-        entry = record.of_message(message, problem.kind, problem.text, self.hostname)
+        entry = record.of_message(self.app, message, problem.kind, problem.text, self.hostname)
         logger.error("a message was turned away: %s", problem.text)
         self.app.dead_letters.keep(entry)
 

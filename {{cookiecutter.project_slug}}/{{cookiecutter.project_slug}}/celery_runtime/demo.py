@@ -1,4 +1,4 @@
-"""`make demo`: what was discovered, a backlog in order of priority, a retry. It leaves nothing running."""
+"""`make demo`: discovery, a backlog in order of priority, a retry, a dead letter. It leaves nothing running."""
 
 import os
 import random
@@ -30,6 +30,7 @@ DEADLINE = 60.0  # seconds
 COLOURS = {Priority.HIGH: "red", Priority.NORMAL: "yellow", Priority.LOW: "blue"}
 NOTE = "ex14_priorities.note"
 RETRIED = "ex3_auto_retry.succeed_on_run"
+REPLAYED = "ex6_dead_letter_queue.send_invoice"
 
 
 def main() -> None:
@@ -49,6 +50,8 @@ def main() -> None:
                 _show_order(ran, expected)
                 with _timed("retry a task until it succeeds"):
                     _show_retry(app)
+                with _timed("fail for good, mend the cause, run it again"):
+                    _show_dead_letter(app, scratch)
         click.secho("\nDone. What the demo started is stopped again.", fg="green", bold=True)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -88,7 +91,7 @@ def _show_discovery(app: "Celery") -> None:
         app.loader.import_default_modules()
     for module in app.task_modules.selected:
         click.echo(f"  {module.file}")
-    for name in (NOTE, RETRIED):
+    for name in (NOTE, RETRIED, REPLAYED):
         if _full_name(app, name) not in app.tasks:
             raise ConfigurationError(f"the demo runs {name}, which is gone", "Put the example back.")
 
@@ -185,6 +188,19 @@ def _wait_for_backlog(worker: "subprocess.Popen[bytes]", order: Path) -> list[Pr
 def _show_retry(app: "Celery") -> None:
     runs = app.tasks[_full_name(app, RETRIED)].delay(3).get(timeout=DEADLINE)
     click.echo(f"\nA task that lost its connection twice succeeded on run {runs}.")
+
+
+def _show_dead_letter(app: "Celery", addresses: Path) -> None:
+    task_id = app.tasks[_full_name(app, REPLAYED)].delay(str(addresses), "ada").id
+    app.AsyncResult(task_id).get(timeout=DEADLINE, propagate=False)
+    entry = app.dead_letters.get(task_id)
+    if entry is None:
+        raise SystemExit("error: what has failed for good is no dead letter.")
+    click.echo(f"\nA task was given up and is kept as a dead letter: {entry.message}.")
+    (addresses / "ada").write_text("12 St James's Square")
+    app.dead_letters.requeue(task_id)
+    outcome = app.AsyncResult(task_id).get(timeout=DEADLINE)
+    click.echo(f"The address was added, the same task requeued: {outcome}.")
 
 
 def _show_order(ran: list[Priority], expected: list[Priority]) -> None:

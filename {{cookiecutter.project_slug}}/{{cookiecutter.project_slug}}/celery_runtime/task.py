@@ -10,7 +10,6 @@ from celery import exceptions
 from celery.utils.log import get_logger
 from kombu.exceptions import OperationalError
 
-from .dead_letters.recorder import Final
 from .errors import classify
 from .failures import FailureRecord
 from .policy import Action, Wait
@@ -54,7 +53,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         if request is None or request.called_directly or request._protected:
             return super().__call__(*args, **kwargs)
         request._protected = 1
-        self.app.recorder.final = None
+        self.app.recorder.forget()
         try:
             return self.run(*args, **kwargs)
         except BaseException as error:
@@ -84,7 +83,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         """Called before the next run is published: a Django task closes its connections here."""
 
     def _decide(self, error: BaseException) -> None:
-        """Return where the error is final, noted for the dead letters; raise what Celery is to make of it where not."""
+        """Return where the error is final, and kept; raise what Celery is to make of it where it is not."""
         request: Any = self.request
         if not isinstance(error, Exception):
             if isinstance(error, PASSES) or type(error).__module__.partition(".")[0] in GREEN_THREADS:
@@ -97,13 +96,15 @@ class Task(celery.Task):  # type: ignore[type-arg]
         record = FailureRecord.read(request.headers)
         now = time.time()
         record.add(verdict.kind, now)
-        self.app.recorder.final = Final(request.id, error, verdict, record)
-        if self._is_celerys(error):
-            return
-        row = policy.row(verdict.kind, self.policy)
-        failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
-        delay = policy.delay(row.action, verdict, failures, now)
+        self.app.recorder.note(request.id, error, verdict, record)
+        delay = None
+        if not self._is_celerys(error):
+            row = policy.row(verdict.kind, self.policy)
+            failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
+            delay = policy.delay(row.action, verdict, failures, now)
         if delay is None or self._limit_is_reached(record) or _expires_before(request, now + delay):
+            if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
+                self.app.recorder.record(self, request)
             return
         self.before_next_run(verdict)
         self._run_again(error, round(delay, 3), record)

@@ -36,6 +36,14 @@ environment.check_time_limits(task_soft_time_limit, task_time_limit)
 result_expires = 24 * 60 * 60  # seconds
 result_backend_transport_options = broker.result_transport_options(__package__)
 
+# What has failed for good is kept so long and so many; the oldest go first.
+dead_letter_retention = 30 * 24 * 60 * 60  # seconds
+dead_letter_maximum = 100_000
+# How often a task may be put back into its queue from there before that takes --force.
+dead_letter_most_requeues = 3
+# Is given the name and the value of each argument, and returns what may be seen of it.
+dead_letter_redact = f"{__package__}.celery_runtime.dead_letters.redaction:mask_secrets"
+
 broker_transport_options = broker.transport_options(
     broker_url, project=__package__, longest_task=task_time_limit
 )

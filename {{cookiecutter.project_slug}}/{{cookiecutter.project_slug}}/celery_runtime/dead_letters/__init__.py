@@ -19,6 +19,8 @@ from typing import Any
 from kombu.utils.imports import symbol_by_name
 
 from .. import broker
+from ..environment import ConfigurationError
+from ..verdict import message_of
 from . import redaction, replay
 from .entry import DeadLetter
 from .selection import Selection
@@ -72,21 +74,34 @@ class DeadLetters:
     def most_requeues(self) -> int:
         return int(self.app.conf.get("dead_letter_most_requeues", 3))
 
+    @cached_property
+    def redact(self) -> redaction.Redact:
+        """The function that says what may be seen of an argument.
+
+        Raises:
+            ConfigurationError: the setting names none.
+        """
+        named = self.app.conf.get("dead_letter_redact") or redaction.mask_secrets
+        try:
+            found: Any = symbol_by_name(named) if isinstance(named, str) else named
+        except (AttributeError, ImportError, ValueError) as error:
+            problem = f"the setting dead_letter_redact names {named!r}, which cannot be imported ({error})"
+            raise ConfigurationError(problem, 'Name a function, such as "shop.privacy:redact".') from None
+        return found  # type: ignore[no-any-return]
+
     def shown(self, entry: DeadLetter) -> dict[str, Any]:
         """Return what may be seen of an entry: its arguments have passed the redaction."""
-        redact: Any = self.app.conf.get("dead_letter_redact") or redaction.mask_secrets
-        if isinstance(redact, str):
-            redact = symbol_by_name(redact)
-        return redaction.shown(entry, redact)
+        return redaction.shown(entry, self.redact)
 
     def keep(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
         """Keep an entry; where the store does not take it, write it to the log. It never raises."""
         try:
             self.store.add(entry, self.bounds, keep_existing=keep_existing)
-        except Exception as error:  # noqa: BLE001 - a worker must outlive its store
-            self._write_to_log(entry, error)
-        else:
             logger.info("kept as a dead letter: %s[%s] %s", entry.task, entry.id, entry.kind)
+        except Exception as error:  # noqa: BLE001 - a worker must outlive its store
+            what = f"{type(error).__name__}: {message_of(error)}"
+            told = {"dead_letter": _AsJSON(self.shown(entry))}
+            logger.error("the store did not take this dead letter (%s)", what, extra=told)
 
     def find(
         self,
@@ -143,7 +158,7 @@ class DeadLetters:
 
         def requeue(reading: Any, held: Any) -> bool:
             entry = held.load()
-            reason = replay.obstacle(entry, None if force else self.most_requeues)
+            reason = replay.obstacle(self.app, entry, None if force else self.most_requeues)
             if reason is None:
                 replay.forget_result(self.app, entry)
                 if not reading.requeue(held, lambda producer: replay.publish(self.app, entry, producer)):
@@ -204,14 +219,6 @@ class DeadLetters:
                         break
                 else:
                     finished = True
-
-    def _write_to_log(self, entry: DeadLetter, error: Exception) -> None:
-        logger.error(
-            "the store did not take this dead letter (%s: %s)",
-            type(error).__name__,
-            error,
-            extra={"dead_letter": _AsJSON(self.shown(entry))},
-        )
 
 
 class _AsJSON(dict[str, Any]):

@@ -31,7 +31,7 @@ class DeadLetter:
         requeues: how often the task has come back from here.
         parameters: the names of the positional arguments, as far as they are known.
         signature: `task`, `args`, `kwargs` and `options`, the latter with chain, links, headers and all
-            else that `send_task` takes; None where the message was no task that could be read.
+            else that its message stated; None where the message was no task that could be read.
         raw: that message as it came: `body`, whether it is in `base64`, `headers`, `content_type`,
             `content_encoding`. None where there is a signature.
     """

@@ -74,7 +74,12 @@ class RabbitMQStore:
         ):
             channel.tx_select()
             reading = RabbitMQReading(connection, channel, self.queue)
-            yield reading
+            try:
+                yield reading
+            except BaseException:
+                with suppress(Exception):  # the connection may be what has failed
+                    reading.abandon()
+                raise
             reading.close()
 
     @contextmanager
@@ -161,6 +166,12 @@ class RabbitMQReading:
         self._taken.add(held.summary.id)
         self._remove(held.token)
         return True
+
+    def abandon(self) -> None:
+        """Take back what was not committed, and be handed no more."""
+        self.channel.tx_rollback()
+        if self._tag is not None:
+            self.channel.basic_cancel(self._tag)
 
     def close(self) -> None:
         """Give back what was not taken: when this returns, the next reader finds it in its place."""

@@ -62,7 +62,7 @@ def of_task(
         first_failure=moment(failures.first),
         last_failure=moment(now),
         worker=request.hostname,
-        queue=(request.delivery_info or {}).get("routing_key"),
+        queue=_queue(task.app, request.delivery_info),
         priority=(request.delivery_info or {}).get("priority"),
         requeues=_requeues(request.headers),
         parameters=_parameters(task),
@@ -70,7 +70,7 @@ def of_task(
     )
 
 
-def of_message(message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
+def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
     """Return the entry of a message that a worker turns away.
 
     Args:
@@ -80,7 +80,6 @@ def of_message(message: Any, kind: str, problem: str, worker: str | None) -> Dea
         worker: the node name of the worker.
     """
     headers = message.headers if isinstance(message.headers, dict) else {}
-    delivery_info = message.delivery_info if isinstance(message.delivery_info, dict) else {}
     properties = message.properties if isinstance(message.properties, dict) else {}
     priority = properties.get("priority")
     now = moment(time.time())
@@ -94,7 +93,7 @@ def of_message(message: Any, kind: str, problem: str, worker: str | None) -> Dea
         first_failure=now,
         last_failure=now,
         worker=worker,
-        queue=_printable(delivery_info.get("routing_key")),
+        queue=_queue(app, message.delivery_info),
         priority=priority if isinstance(priority, int) else None,
         requeues=_requeues(headers),
         signature=signature,
@@ -136,26 +135,27 @@ def _parameters(task: Any) -> list[str]:
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def _queue(app: Any, delivery_info: Any) -> str | None:
+    """Return the name of the queue that takes what is published so, None where that cannot be told."""
+    if not isinstance(delivery_info, dict):
+        return None
+    exchange, key = delivery_info.get("exchange"), delivery_info.get("routing_key")
+    for queue in app.amqp.queues.values():
+        if (queue.exchange.name, queue.routing_key) == (exchange, key):
+            return str(queue.name)
+    return _printable(key)  # published to the queue by its name
+
+
 def _signature(name: str, request: Context) -> dict[str, Any]:
-    delivery_info = request.delivery_info or {}
-    options = {
-        **request.as_execution_options(),
-        "ignore_result": vars(request).get("ignore_result"),
-        "retries": None,
-        "exchange": delivery_info.get("exchange"),
-        "routing_key": delivery_info.get("routing_key"),
-        "priority": delivery_info.get("priority"),
-    }
-    if options["exchange"] == "":  # it was sent to its queue by name
-        options["queue"] = options.pop("routing_key")
-        del options["exchange"]
-    headers = {name: value for name, value in (options.pop("headers") or {}).items() if name != HEADER}
+    options = {**request.as_execution_options(), "ignore_result": vars(request).get("ignore_result")}
+    headers = {key: value for key, value in (options.pop("headers") or {}).items() if key != HEADER}
+    del options["retries"]
     return {
         "task": name,
         "args": list(request.args or ()),
         "kwargs": dict(request.kwargs or {}),
         "options": {
-            **{name: value for name, value in options.items() if value is not None},
+            **{key: value for key, value in options.items() if value is not None},
             **({"headers": headers} if headers else {}),
         },
     }
@@ -167,18 +167,9 @@ def _signature_of_message(message: Any) -> dict[str, Any] | None:
     if "task" not in headers:
         return None
     args, kwargs, embed = message.payload
-    stated = {name: value for name, value in headers.items() if name not in ("argsrepr", "kwargsrepr")}
-    delivery_info = {
-        "exchange": message.delivery_info.get("exchange"),
-        "routing_key": message.delivery_info.get("routing_key"),
-        "priority": message.properties.get("priority"),
-    }
+    stated = {key: value for key, value in headers.items() if key not in ("argsrepr", "kwargsrepr")}
     reply_to = message.properties.get("reply_to")
-    request = Context(
-        {**stated, **(embed or {}), "args": args, "kwargs": kwargs},
-        delivery_info=delivery_info,
-        reply_to=reply_to,
-    )
+    request = Context({**stated, **(embed or {}), "args": args, "kwargs": kwargs}, reply_to=reply_to)
     return _signature(headers["task"], request)
 
 

@@ -30,7 +30,10 @@ def mask_secrets(name: str, value: Any) -> Any:
 def redacted(value: Any, redact: Redact, name: str = "") -> Any:
     """Return a copy in which every named value was given to `redact`. What JSON has no word for is text."""
     if name:
-        value = redact(name, value)
+        try:
+            value = redact(name, value)
+        except Exception:  # noqa: BLE001 - of one that cannot decide, nothing is shown
+            value = MASK
     if isinstance(value, dict):
         return {str(key): redacted(one, redact, str(key)) for key, one in value.items()}
     if isinstance(value, list | tuple):

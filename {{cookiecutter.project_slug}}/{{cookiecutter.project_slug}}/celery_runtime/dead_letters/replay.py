@@ -10,35 +10,50 @@ from .entry import DeadLetter, body_of
 from .record import REQUEUES_HEADER
 
 
-def obstacle(entry: DeadLetter, most_requeues: int | None) -> str | None:
+def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | None:
     """Return why the entry cannot be requeued, None where it can. `most_requeues` of None is no limit."""
     raw = entry.raw or {}
     if entry.signature is None and ("not_json" in raw or not isinstance(raw.get("headers"), dict)):
         return "its message cannot be published again"
     if entry.signature is None and entry.task is None:
         return "its message names no task"
+    if entry.queue not in app.amqp.queues:
+        return f"the queue {entry.queue!r} is not in queues.py"
     if most_requeues is not None and entry.requeues >= most_requeues:
-        return f"it has come back {entry.requeues} times already"
+        return f"it has come back {entry.requeues} times already (force requeues it all the same)"
     return None
 
 
 def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
-    """Publish the task with its id and priority, its counters at their beginning."""
+    """Publish the task with its id and priority, its counters at their beginning.
+
+    `send_task` would do more: wait for the result in this process.
+    """
     requeues = {REQUEUES_HEADER: entry.requeues + 1}
     if entry.signature is None:
-        _publish_raw(entry, producer, requeues)
+        _publish_raw(app, entry, producer, requeues)
         return
     options = dict(entry.signature["options"])
     if _has_passed(options.get("expires")):
         del options["expires"]  # or it would be dropped without a word
     headers = {**options.pop("headers", {}), **requeues}
-    app.send_task(
+    message = app.amqp.create_task_message(
+        entry.id,
         entry.signature["task"],
         entry.signature["args"],
         entry.signature["kwargs"],
-        **{**options, "task_id": entry.id, "headers": headers, "retries": 0, "retry": False},
-        producer=producer,
-        add_to_parent=False,
+        callbacks=options.pop("link", None),
+        errbacks=options.pop("link_error", None),
+        **{name: value for name, value in options.items() if name != "task_id"},
+    )
+    app.amqp.send_task_message(
+        producer,
+        entry.signature["task"],
+        message,
+        queue=entry.queue,
+        priority=entry.priority,
+        headers=headers,
+        retry=False,
     )
 
 
@@ -48,12 +63,14 @@ def forget_result(app: Any, entry: DeadLetter) -> None:
         app.backend.forget(entry.id)
 
 
-def _publish_raw(entry: DeadLetter, producer: Any, requeues: dict[str, int]) -> None:
+def _publish_raw(app: Any, entry: DeadLetter, producer: Any, requeues: dict[str, int]) -> None:
     raw: dict[str, Any] = entry.raw or {}
+    queue = app.amqp.queues[entry.queue]
     producer.publish(
         body_of(raw),
-        routing_key=entry.queue,
-        exchange="",
+        exchange=queue.exchange,
+        routing_key=queue.routing_key,
+        declare=[queue],
         headers={**raw["headers"], **requeues},
         content_type=raw["content_type"],
         content_encoding=raw["content_encoding"],
