@@ -38,6 +38,10 @@ mutations: .venv/ready  ## break the generated code, one promise at a time; a ge
 faults: .venv/ready  ## cause faults with many libraries, and print what is made of them
 	@$(RUN) scripts.faults
 
+.PHONY: dead-letters
+dead-letters: .venv/ready  ## cause every way to fail on both brokers, and print which dead letter each became
+	@$(RUN) scripts.dead_letters
+
 .PHONY: bench
 bench: .venv/ready  ## print ratios measured side by side
 	@$(RUN) benchmarks

@@ -4,9 +4,6 @@ import fcntl
 import itertools
 import os
 import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +13,8 @@ import pytest
 from scripts.baking import BakedProject, bake
 from scripts.faults import install_libraries
 from scripts.rabbitmq import Unavailable, virtual_host
+from scripts.redis_server import Unavailable as NoRedis
+from scripts.redis_server import redis_server
 
 OPTIONS = {
     "framework": ("django", "plain"),
@@ -96,22 +95,12 @@ def unavailable(reason: str) -> None:
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """A Redis server of the test's own."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        unavailable("redis-server is not installed")
-    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        address = Path(folder) / "redis.sock"
-        command = [binary, "--port", "0", "--unixsocket", address, "--dir", folder, "--save", ""]
-        server = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    with ExitStack() as stack:
         try:
-            deadline = time.monotonic() + 10
-            while not address.exists():
-                assert time.monotonic() < deadline, "redis-server did not start"
-                time.sleep(0.01)
-            yield f"redis+socket://{address}?virtual_host=0"
-        finally:
-            server.terminate()
-            server.wait()
+            url = stack.enter_context(redis_server())
+        except NoRedis as error:
+            unavailable(str(error))
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""Every way to fail, on both brokers, and what becomes of it: seen, mended, run again; also when the store is away."""
+
+import json
+
+import pytest
+
+from .dead_letters.table import EXPECTED, rows
+from .workers import running_worker
+
+pytestmark = pytest.mark.baked
+
+
+@pytest.fixture
+def project(bake_own):
+    return bake_own(framework="plain")
+
+
+@pytest.fixture
+def environment(broker_url, redis_url):
+    return {"CELERY_BROKER_URL": broker_url, "CELERY_RESULT_BACKEND": redis_url, "APP_ENV": "test"}
+
+
+def test_each_final_failure_is_one_dead_letter(project, environment, tmp_path):
+    found = rows(project, "", tmp_path / "log", **environment)
+    assert sorted(row.failure for row in found) == sorted(EXPECTED)
+    assert [row for row in found if not row.is_right] == []
+
+
+BROKEN = """
+from pathlib import Path
+
+from ..celery_config import app
+
+
+@app.task(queue="tasks", priority=3)
+def ship(order):
+    with Path({notes!r}).open("a") as file:
+        file.write(f"{{ship.request.id}} {{ship.request.delivery_info['priority']}} {{prices[order]}}\\n")
+"""
+
+
+def test_a_broken_task_is_mended_and_its_dead_letter_runs_again(project, environment, tmp_path):
+    notes = tmp_path / "notes"
+    task_file = project.tasks / "ex1_ship.py"
+    task_file.write_text(BROKEN.format(notes=str(notes)))
+    publish = "from shop.celery_tasks.ex1_ship import ship; print(ship.apply_async(('tea',), priority=8).id)"
+
+    def dead_letters(*arguments):
+        done = project.celery("dead-letters", *arguments, check=True, **environment)
+        return json.loads(done.stdout)
+
+    with running_worker(project, tmp_path / "broken", **environment) as worker:
+        task_id = project.run(project.python, "-c", publish, check=True, **environment).stdout.strip()
+        worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    [entry] = dead_letters("list", "--json")
+    assert (entry["id"], entry["message"]) == (task_id, "name 'prices' is not defined")
+    task_file.write_text(BROKEN.format(notes=str(notes)) + "\nprices = {'tea': 3}\n")
+    with running_worker(project, tmp_path / "mended", **environment) as worker:
+        assert dead_letters("requeue", task_id, "--json") == [
+            {"id": task_id, "requeued": True, "reason": None}
+        ]
+        worker.wait_for(notes.exists)
+    assert notes.read_text() == f"{task_id} 8 3\n"
+    assert dead_letters("list", "--json") == []
