@@ -18,7 +18,8 @@ def main() -> None:
         with silenced_stdout():
             project = bake(folder, {"project_slug": "shop", "framework": "plain"})
         project.install()
-        with redis_server() as redis, virtual_host() as rabbitmq:
+        with redis_server() as server, virtual_host() as rabbitmq:
+            redis = server.url
             found: list[Row] = []
             for broker, url in (("redis", redis), ("rabbitmq", rabbitmq)):
                 environment = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": redis, "APP_ENV": "test"}

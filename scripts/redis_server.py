@@ -13,9 +13,39 @@ class Unavailable(Exception):
     """Redis is not installed."""
 
 
+class RedisServer:
+    """A server on a Unix socket, which keeps its data on disk between a stop and a start."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        self._socket = folder / "redis.sock"
+        self._command = [binary, "--port", "0", "--unixsocket", str(self._socket), "--dir", str(folder)]
+        self._command += ["--save", "", "--appendonly", "yes"]
+        self.url = f"redis+socket://{self._socket}?virtual_host=0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self._socket.exists():
+            assert time.monotonic() < deadline, "redis-server did not start"
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
 @contextmanager
-def redis_server() -> Iterator[str]:
-    """Start a Redis on a Unix socket, lend its URL, and end it with all that is in it.
+def redis_server() -> Iterator[RedisServer]:
+    """Lend a server that runs; end it with all that is in it.
 
     Raises:
         Unavailable: there is no `redis-server`.
@@ -23,16 +53,10 @@ def redis_server() -> Iterator[str]:
     binary = shutil.which("redis-server")
     if binary is None:
         raise Unavailable("redis-server is not installed")
-    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
-        address = Path(folder) / "redis.sock"
-        command = [binary, "--port", "0", "--unixsocket", address, "--dir", folder, "--save", ""]
-        server = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True) as folder:
+        server = RedisServer(binary, Path(folder))
         try:
-            deadline = time.monotonic() + 10
-            while not address.exists():
-                assert time.monotonic() < deadline, "redis-server did not start"
-                time.sleep(0.01)
-            yield f"redis+socket://{address}?virtual_host=0"
+            server.start()
+            yield server
         finally:
-            server.terminate()
-            server.wait()
+            server.kill()

@@ -5,16 +5,19 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.baking import BakedProject, bake
 from scripts.faults import install_libraries
-from scripts.rabbitmq import Unavailable, virtual_host
+from scripts.rabbitmq import Unavailable as NoRabbitMQ
+from scripts.rabbitmq import virtual_host
+from scripts.rabbitmq_node import RabbitMQNode, rabbitmq_node
+from scripts.redis_server import RedisServer, redis_server
 from scripts.redis_server import Unavailable as NoRedis
-from scripts.redis_server import redis_server
 
 OPTIONS = {
     "framework": ("django", "plain"),
@@ -92,25 +95,28 @@ def unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
+@contextmanager
+def lent(service: AbstractContextManager[Any]) -> Iterator[Any]:
+    """Enter it; where it is not to be had on this machine, skip or fail with the reason."""
+    with ExitStack() as stack:
+        try:
+            entered = stack.enter_context(service)
+        except (NoRabbitMQ, NoRedis) as error:
+            unavailable(str(error))
+        yield entered
+
+
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """A Redis server of the test's own."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(redis_server())
-        except NoRedis as error:
-            unavailable(str(error))
-        yield url
+    with lent(redis_server()) as server:
+        yield server.url
 
 
 @pytest.fixture
 def rabbitmq_url() -> Iterator[str]:
     """A virtual host of the test's own."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(virtual_host())
-        except Unavailable as error:
-            unavailable(str(error))
+    with lent(virtual_host()) as url:
         yield url
 
 
@@ -118,3 +124,10 @@ def rabbitmq_url() -> Iterator[str]:
 def broker_url(request: pytest.FixtureRequest) -> str:
     """An empty broker, once a Redis and once a RabbitMQ."""
     return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker_server(request: pytest.FixtureRequest) -> "Iterator[RedisServer | RabbitMQNode]":
+    """A broker that the test may stop, start and kill; it keeps its messages on disk."""
+    with lent(redis_server() if request.param == "redis" else rabbitmq_node()) as server:
+        yield server

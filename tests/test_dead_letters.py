@@ -62,3 +62,51 @@ def test_a_broken_task_is_mended_and_its_dead_letter_runs_again(project, environ
         worker.wait_for(notes.exists)
     assert notes.read_text() == f"{task_id} 8 3\n"
     assert dead_letters("list", "--json") == []
+
+
+STORE_AWAY = """
+import time
+from pathlib import Path
+
+from ..celery_config import app
+
+
+@app.task(queue="tasks", acks_late=False)
+def fail_when_told(told, password):
+    while not Path(told).exists():
+        time.sleep(0.01)
+    raise ValueError("nobody to tell it to")
+
+
+@app.task(queue="tasks")
+def healthy():
+    return "alive"
+"""
+
+
+def test_where_the_store_is_away_the_whole_entry_is_in_the_log(project, broker_server, redis_url, tmp_path):
+    (project.tasks / "ex1_away.py").write_text(STORE_AWAY)
+    environment = {
+        "CELERY_BROKER_URL": broker_server.url,
+        "CELERY_RESULT_BACKEND": redis_url,
+        "APP_ENV": "test",
+    }
+    told = tmp_path / "told"
+    publish = (
+        "from shop.celery_tasks.ex1_away import fail_when_told\n"
+        f"print(fail_when_told.delay({str(told)!r}, password='hunter2').id)"
+    )
+    with running_worker(project, tmp_path / "log", concurrency=2, **environment) as worker:
+        task_id = project.run(project.python, "-c", publish, check=True, **environment).stdout.strip()
+        worker.wait_for(lambda: f"[{task_id}] received" in worker.output())
+        broker_server.stop()
+        told.touch()
+        worker.wait_for(lambda: "the store did not take this dead letter" in worker.output())
+        lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
+        [entry] = [line["dead_letter"] for line in lines if "dead_letter" in line]
+        assert (entry["id"], entry["kind"], entry["attempts"]) == (task_id, "unexpected", 1)
+        assert entry["signature"]["args"] == [str(told)]
+        assert "hunter2" not in worker.output()
+        broker_server.start()
+        again = "from shop.celery_tasks.ex1_away import healthy; print(healthy.delay().get(timeout=30))"
+        assert project.run(project.python, "-c", again, check=True, **environment).stdout == "alive\n"
