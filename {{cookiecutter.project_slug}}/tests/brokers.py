@@ -4,6 +4,10 @@ from contextlib import contextmanager
 import pytest
 from kombu import Connection
 
+from {{ cookiecutter.project_slug }} import app
+
+QUEUES = ("tasks", f"{app.main}.dead-letters")
+
 
 @contextmanager
 def empty_broker(url: str) -> Iterator[str]:
@@ -16,13 +20,18 @@ def empty_broker(url: str) -> Iterator[str]:
         if connection.transport.driver_type == "redis":
             connection.default_channel.client.flushdb()
         else:
-            connection.default_channel.queue_delete("tasks")
+            for queue in QUEUES:
+                connection.default_channel.queue_delete(queue)
 
 
 def _is_used(connection: Connection) -> bool:
     if connection.transport.driver_type == "redis":
         return bool(connection.default_channel.client.dbsize())
+    return any(_holds_messages(connection, queue) for queue in QUEUES)
+
+
+def _holds_messages(connection: Connection, queue: str) -> bool:
     try:
-        return bool(connection.channel().queue_declare("tasks", passive=True).message_count)
+        return bool(connection.channel().queue_declare(queue, passive=True).message_count)
     except connection.channel_errors:
-        return False
+        return False  # there is no such queue

@@ -13,6 +13,7 @@ from celery.app import trace
 from celery.app.task import Context
 from celery.worker import strategy
 from celery.worker.consumer import Consumer
+from celery.worker.request import Request
 
 REDIS = kombu.transport.redis.Channel
 
@@ -23,9 +24,18 @@ SIGNATURES = {
     Consumer.apply_eta_task: "(self, task)",
     Consumer._limit_post_eta: "(self, request, bucket, tokens)",
     Consumer.call_soon: "(self, p, *args, **kwargs)",
+    Consumer.connect: "(self)",
+    Consumer.update_strategies: "(self)",
+    Consumer.on_decode_error: "(self, message, exc)",
+    Consumer.on_invalid_task: "(self, body, message, exc)",
+    Request.on_timeout: "(self, soft, timeout)",
+    Request.on_failure: "(self, exc_info, send_failed_event=True, return_ok=False)",
+    Request._success_was_stored: "(self)",
     _state.get_current_task: "()",
     REDIS.priority: "(self, n)",
     REDIS._q_for_pri: "(self, queue, pri)",
+    REDIS._put: "(self, queue, message, **kwargs)",
+    REDIS._get_message_priority: "(self, message, reverse=False)",
 }
 
 
@@ -72,3 +82,19 @@ def test_redis_lists_are_read_in_the_order_of_the_steps():
 
 def test_the_transports_of_redis_are_named_by_aliases():
     assert {"redis", "rediss", "sentinel"} <= set(kombu.transport.TRANSPORT_ALIASES)
+
+
+def test_a_task_names_the_class_of_its_requests():
+    assert celery.Task.Request == "celery.worker.request:Request"
+    assert "Request = symbol_by_name(task.Request)" in inspect.getsource(strategy.default)
+
+
+def test_an_error_in_the_tracing_of_a_task_has_a_signal_of_its_own():
+    source = inspect.getsource(trace.build_tracer)
+    assert "_signal_internal_error(task, uuid, args, kwargs, request, exc)" in source
+
+
+def test_a_message_is_read_from_redis_by_the_client_of_the_channel():
+    source = inspect.getsource(REDIS._brpop_read)
+    assert "self.client.parse_response(" in source
+    assert "raise Empty()" in source

@@ -36,3 +36,15 @@ def test_a_task_takes_a_note(worker, tmp_path):
     note.delay(str(tmp_path / "notes"), "done")
     worker.wait_for(lambda: (tmp_path / "notes").exists())
     assert (tmp_path / "notes").read_text() == "done\n"
+
+
+def test_what_was_given_up_runs_again_once_its_cause_is_mended(worker, tmp_path):
+    send_invoice = example("ex6_dead_letter_queue").send_invoice
+    failed = send_invoice.delay(str(tmp_path), "ada")
+    assert "no address of ada" in str(failed.get(timeout=10, propagate=False))
+    [entry] = app.dead_letters.find(failed.id)
+    assert (entry.kind, entry.attempts) == ("application.no_address", 1)
+    (tmp_path / "ada").write_text("London")
+    assert app.dead_letters.requeue(failed.id).ids == [failed.id]
+    assert app.AsyncResult(failed.id).get(timeout=10) == "sent to London"
+    assert app.dead_letters.find(failed.id) == []
