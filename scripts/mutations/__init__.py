@@ -1,8 +1,14 @@
 """Ways to break a generated project, one for each promise: a generated test must notice."""
 
-from . import discovery, errors, priorities, settings
+from . import dead_letters, discovery, errors, priorities, settings
 from .mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
 
-MUTATIONS = (*discovery.MUTATIONS, *priorities.MUTATIONS, *errors.MUTATIONS, *settings.MUTATIONS)
+MUTATIONS = (
+    *discovery.MUTATIONS,
+    *priorities.MUTATIONS,
+    *errors.MUTATIONS,
+    *settings.MUTATIONS,
+    *dead_letters.MUTATIONS,
+)

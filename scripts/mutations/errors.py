@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "Celery's own retries are not retried again",
         f"{RUNTIME}/task.py",
-        "        if self._is_celerys(error):",
-        "        if False:",
+        "        if not self._is_celerys(error):",
+        "        if True:",
         "test_celery_retries",
     ),
     Mutation(
