@@ -115,8 +115,8 @@ def test_every_final_failure_is_kept_once(copy, worker):
         copy,
         f"""
 names = {list(KINDS)}
-publish = lambda name: app.send_task(f"{{app.main}}.celery_tasks.ex1.{{name}}", queue="tasks", priority=7)
-told = {{publish(name).id: name for name in names}}
+publish = lambda name: app.send_task(app.main + ".celery_tasks.ex1." + name, queue="tasks", priority=7)
+told = dict((publish(name).id, name) for name in names)
 told[ignores.delay().id] = "ignores"
 """,
     )

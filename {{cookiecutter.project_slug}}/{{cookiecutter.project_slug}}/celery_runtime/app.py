@@ -13,7 +13,7 @@ import click
 from celery import signals
 from kombu.exceptions import OperationalError
 
-from . import embedded, redis_transport, task_modules
+from . import embedded, rabbitmq_transport, redis_transport, task_modules
 from .environment import ConfigurationError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Celery(celery.Celery):
         super().__init__(main, **options)
         self._policy_module = f"{main}.{policy}"
         redis_transport.install()
+        rabbitmq_transport.install()
         self.duplicate_task_names: list[tuple[str, str, str]] = []
         self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})

@@ -9,12 +9,29 @@ Source: celery/worker/strategy.py and request.py, Celery 5.7; each type was foun
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed, SerializerNotInstalled
 
 from .dead_letters import record
+from .nesting import DEEPEST, is_shallow
+from .rabbitmq_transport import UNREADABLE
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
-DEEPEST = 200  # levels of lists and dicts; pickle, by which a message reaches a process, gives up below 500
+
+
+def _is_plain(name: str) -> bool:
+    value = getattr(Context, name)
+    return not callable(value) and not isinstance(value, property)
+
+
+CANVAS = frozenset({"callbacks", "errbacks", "chain", "chord"})
+# A message's headers and what is embedded in its body become attributes of `task.request`: these would
+# hide its methods, or its private state.
+_HIDDEN = frozenset(
+    {"called_directly", "is_eager"}
+    | {name for name in dir(Context) if name.startswith("_") or not _is_plain(name)}
+)
+_NOT_EMBEDDED = frozenset(dir(Context)) - CANVAS
 
 
 class Problem(NamedTuple):
@@ -31,8 +48,8 @@ class _Malformed(Exception):
 def problem_of(message: Any) -> Problem | None:
     """Return what keeps a worker from reading a `kombu.Message`, None where it is a task as Celery writes it."""
     try:
-        _check_headers(message.headers)
         _check_properties(message.properties)
+        _check_headers(message.headers)
     except _Malformed as error:
         return Problem(record.MALFORMED, str(error))
     if len(message.body or b"") > LARGEST_BODY:
@@ -44,7 +61,7 @@ def problem_of(message: Any) -> Problem | None:
     except Exception as error:  # noqa: BLE001 - a decoder can raise anything
         return Problem(record.UNDECODABLE, f"{type(error).__name__}: {error}")
     try:
-        if not _is_shallow(payload) or not _is_shallow(message.headers):
+        if not is_shallow(payload) or not is_shallow(message.headers):
             return Problem(record.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
         if "task" in message.headers:
             _check_body(payload)
@@ -57,18 +74,21 @@ def problem_of(message: Any) -> Problem | None:
 
 def _check_headers(headers: Any) -> None:
     _require(isinstance(headers, dict), "its headers are no dict")
+    _require(all(isinstance(name, str) for name in headers), "a name in its headers is no text")
+    _require(_HIDDEN.isdisjoint(headers), "its headers hide what a task's request is made of")
     if "task" not in headers:
         return  # Celery 3 had them in the body
     _check_name("task", headers["task"])
     _check_name("id", headers.get("id"))
     _check_fields(headers)
+    _check_canvas(headers)
 
 
 def _check_fields(fields: dict[str, Any]) -> None:
     """Check what the headers of a message state, or its body where Celery 3 has written it."""
     for name in ("eta", "expires"):
         _require(fields.get(name) is None or _is_moment(fields[name]), f"its {name} is no moment")
-    for name in ("shadow", "root_id", "parent_id", "group", "origin", "lang", "reply_to"):
+    for name in ("shadow", "root_id", "parent_id", "group", "taskset", "origin", "lang", "reply_to"):
         value = fields.get(name)
         _require(value is None or (isinstance(value, str) and _is_encodable(value)), f"its {name} is no text")
     for name in ("retries", "group_index", "replaced_task_nesting"):
@@ -77,8 +97,11 @@ def _check_fields(fields: dict[str, Any]) -> None:
     for name in ("argsrepr", "kwargsrepr"):
         _require(isinstance(fields.get(name, ""), str | None), f"its {name} is no text")
     _check_time_limits(fields.get("timelimit"))
-    _require(isinstance(fields.get("stamped_headers"), list | None), "its stamped_headers are no list")
-    _require(isinstance(fields.get("stamps"), dict | None), "its stamps are no dict")
+    stamped = fields.get("stamped_headers") or []
+    fits = isinstance(stamped, list | tuple) and all(isinstance(name, str) for name in stamped)
+    _require(fits, "its stamped_headers are no list of texts")
+    for name in ("headers", "stamps"):
+        _require(isinstance(fields.get(name), dict | None), f"its {name} are no dict")
 
 
 def _check_time_limits(limits: Any) -> None:
@@ -92,6 +115,7 @@ def _check_time_limits(limits: Any) -> None:
 
 def _check_properties(properties: Any) -> None:
     _require(isinstance(properties, dict), "its properties are no dict")
+    _require(UNREADABLE not in properties, str(properties.get(UNREADABLE)))
     priority = properties.get("priority")
     _require(
         priority is None or (_is_number(priority, int) and 0 <= priority <= 255), "its priority is no number"
@@ -107,8 +131,12 @@ def _check_body(body: Any) -> None:
     )
     args, kwargs, embed = body
     _check_arguments(args, kwargs)
-    _require(isinstance(embed, dict | None), "its embed is no dict")
-    _check_canvas(embed or {})
+    embed = {} if embed is None else embed
+    fits = isinstance(embed, dict) and all(isinstance(name, str) for name in embed)
+    _require(
+        fits and _NOT_EMBEDDED.isdisjoint(embed), "its embed is no dict of callbacks, chain and the like"
+    )
+    _check_canvas(embed)
 
 
 def _check_old_body(body: Any) -> None:
@@ -131,10 +159,9 @@ def _check_canvas(embed: dict[str, Any]) -> None:
     for name in ("callbacks", "errbacks", "chain"):
         value = embed.get(name)
         signatures = value if isinstance(value, list | tuple) else [value]
-        _require(
-            value is None or all(isinstance(one, dict) for one in signatures), f"its {name} are no tasks"
-        )
-    _require(isinstance(embed.get("chord"), dict | None), "its chord is no task")
+        _require(value is None or all(map(_is_signature, signatures)), f"its {name} are no tasks")
+    chord = embed.get("chord")
+    _require(chord is None or _is_signature(chord), "its chord is no task")
 
 
 def _check_name(what: str, value: Any) -> None:
@@ -142,12 +169,16 @@ def _check_name(what: str, value: Any) -> None:
     _require(fits and len(value.encode()) <= 255, f"its {what} is no text of 1 to 255 printable characters")
 
 
+def _is_signature(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("task"), str)
+
+
 def _is_moment(value: Any) -> bool:
     try:
-        datetime.fromisoformat(value).timestamp()
-    except (OSError, OverflowError, TypeError, ValueError):
+        year = datetime.fromisoformat(value).year
+    except (TypeError, ValueError):
         return False
-    return True
+    return 1 < year < 9999  # or to reckon with it, in another time zone, would overflow
 
 
 def _is_number(value: Any, types: Any) -> bool:
@@ -156,21 +187,6 @@ def _is_number(value: Any, types: Any) -> bool:
 
 def _is_encodable(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _is_shallow(value: Any) -> bool:
-    """Whether no list or dict in the value is deeper than `DEEPEST`, found without recursion."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list | tuple)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _require(fits: bool, problem: str) -> None:

@@ -16,6 +16,7 @@ from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from kombu.utils.objects import cached_property
 
+from . import nesting
 from .priorities import LEVELS
 
 
@@ -47,26 +48,39 @@ class _Guarded:
         bury: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
         if bury is None:
             return False
+        queue = bytes_to_str(key).rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
         try:
-            _check_message(self, item)
+            _check_message(self, item, queue)
         except Exception as error:  # noqa: BLE001 - whatever kombu would raise on it
-            bury(item, bytes_to_str(key).rsplit(self.sep, 1)[0], error)  # type: ignore[attr-defined]
+            bury(item, queue, error)
             return True
         return False
 
 
-def _check_message(channel: Any, item: bytes) -> None:
-    """Raise what kombu would, or a TypeError or KeyError of our own, where the item is no message."""
-    message = channel.Message(loads(bytes_to_str(item)), channel=channel)
-    for value in (
-        message.delivery_tag,
-        message.properties["delivery_info"]["exchange"],
-        message.properties["delivery_info"]["routing_key"],
-    ):
+def _check_message(channel: Any, item: bytes, queue: str) -> None:
+    """Raise what kombu would, or an error of our own, where the item is no message that can go back to the queue."""
+    packed = loads(bytes_to_str(item))
+    if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
+        raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
+    message = channel.Message(packed, channel=channel)
+    route = message.properties["delivery_info"]
+    for value in (message.delivery_tag, route["exchange"], route["routing_key"]):
         if not isinstance(value, str):
             raise TypeError(f"{value!r} in its properties is no text")
+        value.encode()
     if not isinstance(message.body, bytes | None):
         raise TypeError("its body is no text")
+    channel._get_message_priority(packed)  # of an infinite one it makes an error, not 0
+    if not _leads_to(channel, queue, route["exchange"], route["routing_key"]):
+        raise ValueError("its exchange and routing key lead to another queue, or to none")
+
+
+def _leads_to(channel: Any, queue: str, exchange: str, routing_key: str) -> bool:
+    """Whether what goes back to its exchange comes to this queue; kombu drops without a word what comes to none."""
+    if not exchange:
+        return routing_key == queue
+    known: bool = channel.state.has_binding(queue, exchange, routing_key)
+    return known or queue in channel._lookup(exchange, routing_key)
 
 
 class Channel(_Guarded, redis.Channel):

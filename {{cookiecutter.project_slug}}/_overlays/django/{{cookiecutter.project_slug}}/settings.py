@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    f"{__package__}.celery_runtime.dead_letters_admin",
     *results.INSTALLED_APPS,
 ]
 
@@ -109,6 +110,14 @@ environment.check_time_limits(CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMI
 # Results are kept for `.get()` and chords; a task whose result nobody reads sets ignore_result=True.
 CELERY_RESULT_EXPIRES = 24 * 60 * 60  # seconds
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = broker.result_transport_options(__package__)
+
+# What has failed for good is kept so long and so many; the oldest go first.
+CELERY_DEAD_LETTER_RETENTION = 30 * 24 * 60 * 60  # seconds
+CELERY_DEAD_LETTER_MAXIMUM = 100_000
+# How often a task may be put back into its queue from there before that takes --force.
+CELERY_DEAD_LETTER_MOST_REQUEUES = 3
+# Is given the name and the value of each argument, and returns what may be seen of it.
+CELERY_DEAD_LETTER_REDACT = f"{__package__}.celery_runtime.dead_letters.redaction:mask_secrets"
 
 CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(
     CELERY_BROKER_URL, project=__package__, longest_task=CELERY_TASK_TIME_LIMIT
