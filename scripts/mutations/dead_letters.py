@@ -35,9 +35,9 @@ MUTATIONS = (
     ),
     Mutation(
         "an unknown task leaves a dead letter",
-        f"{RUNTIME}/consumer.py",
-        "            self._bury(message, Problem(record.UNKNOWN_TASK,",
-        "            (message, Problem(record.UNKNOWN_TASK,",
+        f"{RUNTIME}/rejection.py",
+        "        self._bury(message, Problem(record.UNKNOWN_TASK,",
+        "        (message, Problem(record.UNKNOWN_TASK,",
         "test_dead_letters",
     ),
     Mutation(
@@ -95,6 +95,20 @@ MUTATIONS = (
         "'(' .. eldest",
         "'-inf'",
         "test_dead_letters",
+    ),
+    Mutation(
+        "where the store is away the whole entry is in the log",
+        f"{DEAD_LETTERS}/__init__.py",
+        'told = {"dead_letter": _AsJSON(self.shown(entry))}',
+        "told = {}",
+        "test_dead_letters_away",
+    ),
+    Mutation(
+        "secrets are not shown in the log",
+        f"{DEAD_LETTERS}/__init__.py",
+        "_AsJSON(self.shown(entry))",
+        "_AsJSON(entry.as_dict())",
+        "test_dead_letters_away",
     ),
     Mutation(
         "secrets are not shown",

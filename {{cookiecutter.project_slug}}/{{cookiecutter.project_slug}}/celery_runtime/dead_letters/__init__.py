@@ -225,7 +225,7 @@ class _AsJSON(dict[str, Any]):
     """Is JSON also where a log line for people tells a value by its repr."""
 
     def __repr__(self) -> str:
-        return json.dumps(self)
+        return json.dumps(self, ensure_ascii=False)
 
 
 def _stated(
