@@ -23,6 +23,7 @@ TASKS = """
 
     @app.task(queue="tasks", policy={"network": Retry(attempts=2, base=0)})
     def fails():
+        write("run")
         raise ConnectionResetError("gone")
 
     @app.task(queue="tasks", soft_time_limit=0.5, time_limit=1)
@@ -170,6 +171,7 @@ def test_an_entry_that_comes_back_too_often_stays_unless_forced(copy, worker):
     assert "it has come back 3 times already" in refused[task_id]
     [entry] = entries(copy)
     assert (entry["requeues"], entry["attempts"]) == (3, 2)
+    assert copy.notes() == ["run"] * 8  # two each time
     assert run(copy, "told = app.dead_letters.requeue(all=True, force=True).ids") == [task_id]
 
 
