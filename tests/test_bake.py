@@ -23,15 +23,15 @@ FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py settings.py",
     "shop/celery_runtime": """__init__.py app.py broker.py cli.py cli_dead_letters.py cli_options.py cli_output.py consumer.py database_errors.py delays.py demo.py
-        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py
-        network_errors.py policy.py priorities.py queue_depth.py redis_transport.py request.py stop.py task.py
+        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py nesting.py
+        network_errors.py policy.py priorities.py queue_depth.py rabbitmq_transport.py redis_transport.py rejection.py request.py stop.py task.py
         task_modules.py task_source.py verdict.py""",
     "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_store.py record.py recorder.py redaction.py
         redis_store.py replay.py selection.py store.py""",
     "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex6_dead_letter_queue.py ex14_priorities.py",
     "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py
-        test_broken_task_files.py test_celery_retries.py test_dead_letter_commands.py test_dead_letters.py test_discovery.py test_embedded_broker.py test_engine_hooks.py
-        test_environment.py test_errors.py test_examples.py test_logs.py test_long_delays.py
+        test_broken_task_files.py test_celery_retries.py test_dead_letter_commands.py test_dead_letters.py test_dead_letters_away.py test_discovery.py test_embedded_broker.py test_engine_hooks.py
+        test_environment.py test_errors.py test_examples.py test_logs.py test_long_delays.py test_malformed_messages.py
         test_odd_errors.py test_own_errors.py test_policy.py test_priorities.py test_retries.py test_selection.py
         worker_process.py""",
 }
