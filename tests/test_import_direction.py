@@ -54,7 +54,7 @@ LAYERS = (
     Row(5, "asgi wsgi urls", ""),
 )
 # These two are run as commands and so need the app: inside a function, because the app needs the machinery.
-COMMANDS = ("celery_runtime.cli", "celery_runtime.demo")
+COMMANDS = ("celery_runtime.cli_options", "celery_runtime.demo")
 GROUND_STANDS_ON = {*sys.stdlib_module_names, "celery", "kombu"}
 
 

@@ -85,6 +85,8 @@ def requeue(
         click.echo(f"{_counted(len(done.ids), 'task')} requeued.")
     for id_, reason in done.refused.items():
         click.echo(f"{id_} stays: {reason}.", err=True)
+    if any("come back" in reason for reason in done.refused.values()):
+        click.echo("--force requeues also what has come back too often.", err=True)
     _end_where_missing(ids, [*done.ids, *done.refused])
     if done.refused:
         sys.exit(1)
@@ -136,7 +138,9 @@ def _store() -> "Iterator[Celery]":
     try:
         yield app
     except StoreError as error:
-        raise click.ClickException(f"{error}\n{embedded.hint(app.conf, 'broker')}".strip()) from None
+        before = f" ({error.done:,} were dealt with before)" if error.done else ""
+        hint = embedded.hint(app.conf, "broker")
+        raise click.ClickException(f"{error}{before}\n{hint}".strip()) from None
 
 
 @contextmanager

@@ -204,21 +204,22 @@ class DeadLetters:
         finished = False
         while not finished:
             opened = time.monotonic()
-            with self.store.open() as reading:
-                for held in reading.find(selection):
-                    if limit is not None and acted >= limit:
-                        finished = True
-                        break
-                    if held.summary.id in seen:
-                        continue
-                    seen.add(held.summary.id)
-                    if act(reading, held):
-                        acted += 1
-                        time.sleep(pause)
-                    if time.monotonic() - opened > LONGEST_READING:
-                        break
-                else:
+            try:
+                with self.store.open() as reading:
                     finished = True
+                    for held in reading.find(selection):
+                        if acted == limit:
+                            break
+                        if held.summary.id not in seen and act(reading, held):
+                            acted += 1
+                            time.sleep(pause)
+                        seen.add(held.summary.id)
+                        if time.monotonic() - opened > LONGEST_READING:
+                            finished = False
+                            break
+            except StoreError as error:
+                error.done = acted
+                raise
 
 
 class _AsJSON(dict[str, Any]):

@@ -57,7 +57,8 @@ class DeadLetter:
 
     @property
     def summary(self) -> "Summary":
-        return Summary(self.id, self.kind, self.task or "", datetime.fromisoformat(self.last_failure))
+        task = " ".join((self.task or "").split())  # a tab would end it in the store
+        return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure))
 
     def as_dict(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

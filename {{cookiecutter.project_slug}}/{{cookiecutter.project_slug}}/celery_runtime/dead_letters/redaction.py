@@ -14,7 +14,8 @@ from .entry import DeadLetter
 MASK = "…"
 SECRET = re.compile(r"password|passwd|token|secret|authorization|api_?key|credential", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
-    rf"""(["']?[\w.-]*(?:{SECRET.pattern})[\w.-]*["']?\s*[:=]\s*)("[^"]*"?|'[^']*'?|[^\s,&}}\])]+)""",
+    rf"""((?:{SECRET.pattern})[\w.-]{{0,40}}["']?\s{{0,5}}[:=]\s{{0,5}})"""
+    r"""("[^"]*"?|'[^']*'?|(?:(?:basic|bearer|token)\s+)?[^\s,;&}\])]+)""",
     re.IGNORECASE,
 )
 
@@ -57,6 +58,8 @@ def redacted_text(text: str) -> str:
 def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
     """Return what may be seen of an entry, ready for JSON."""
     visible: dict[str, Any] = redacted(dataclasses.replace(entry, signature=None, raw=None).as_dict(), redact)
+    for name in ("message", "traceback"):
+        visible[name] = visible[name] and redacted_text(visible[name])
     if entry.signature is not None:
         args = entry.signature["args"]
         visible["signature"] = {

@@ -20,7 +20,7 @@ def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | No
     if entry.queue not in app.amqp.queues:
         return f"the queue {entry.queue!r} is not in queues.py"
     if most_requeues is not None and entry.requeues >= most_requeues:
-        return f"it has come back {entry.requeues} times already (force requeues it all the same)"
+        return f"it has come back {entry.requeues} times already"
     return None
 
 

@@ -15,7 +15,13 @@ Publish = Callable[[Producer], None]
 
 
 class StoreError(ConnectionError):
-    """The store cannot be reached, or refuses what is asked of it."""
+    """The store cannot be reached, or refuses what is asked of it.
+
+    Attributes:
+        done: how many entries were requeued or removed before.
+    """
+
+    done = 0
 
 
 class StoreBusy(StoreError):
