@@ -4,9 +4,14 @@ import argparse
 import sys
 import traceback
 
-from . import bake_time, discovery, errors
+from . import bake_time, dead_letters, discovery, errors
 
-BENCHMARKS = {"bake_time": bake_time, "discovery": discovery, "errors": errors}
+BENCHMARKS = {
+    "bake_time": bake_time,
+    "dead_letters": dead_letters,
+    "discovery": discovery,
+    "errors": errors,
+}
 
 
 def main() -> int:

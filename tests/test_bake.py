@@ -26,7 +26,7 @@ FILES = {
         discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py nesting.py
         network_errors.py policy.py priorities.py queue_depth.py rabbitmq_transport.py redis_transport.py rejection.py request.py stop.py task.py
         task_modules.py task_source.py verdict.py""",
-    "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_store.py record.py recorder.py redaction.py
+    "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_reading.py rabbitmq_store.py record.py recorder.py redaction.py
         redis_store.py replay.py selection.py store.py""",
     "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex6_dead_letter_queue.py ex14_priorities.py",
     "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -31,8 +32,10 @@ __all__ = ["DeadLetter", "DeadLetters", "Requeued", "Selection", "StoreBusy", "S
 logger = logging.getLogger(__name__)
 
 DAY = 24 * 60 * 60.0
-# Seconds. RabbitMQ takes back, with an error, what a reader holds for 30 minutes.
+# Seconds. RabbitMQ takes back, with an error, what a reader holds for 30 minutes, and leaves one that takes nothing
+# for half a minute, as one that keeps to a rate may.
 LONGEST_READING = 10 * 60.0
+LONGEST_SLOW_READING = 10.0
 
 
 @dataclass
@@ -200,26 +203,32 @@ class DeadLetters:
     ) -> None:
         """Act on each entry that fits, up to `limit` times that it was of use, with a pause after each of these."""
         seen: set[str] = set()  # what fails again meanwhile is not taken a second time
-        acted = 0
-        finished = False
+        started = datetime.now(UTC)
+        acted, finished = 0, False
+        longest = LONGEST_SLOW_READING if pause else LONGEST_READING
         while not finished:
-            opened = time.monotonic()
+            opened, reopened = time.monotonic(), bool(seen)
             try:
                 with self.store.open() as reading:
                     finished = True
                     for held in reading.find(selection):
                         if acted == limit:
                             break
-                        if held.summary.id not in seen and act(reading, held):
-                            acted += 1
-                            time.sleep(pause)
+                        if held.summary.id in seen or (reopened and held.summary.last_failure > started):
+                            continue
                         seen.add(held.summary.id)
-                        if time.monotonic() - opened > LONGEST_READING:
+                        if not act(reading, held):
+                            continue
+                        acted += 1
+                        if time.monotonic() - opened + pause > longest:
                             finished = False
                             break
+                        time.sleep(pause)
             except StoreError as error:
                 error.done = acted
                 raise
+            if not finished:
+                time.sleep(pause)
 
 
 class _AsJSON(dict[str, Any]):

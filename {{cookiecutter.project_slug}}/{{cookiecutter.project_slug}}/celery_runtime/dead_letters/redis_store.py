@@ -1,10 +1,11 @@
 """Dead letters on Redis: a hash of entries by id, and a sorted set by the time of the last failure.
 
 A value of the hash is one line of kind, task and id, which is also the entry's member in the sorted set,
-and below it the entry as JSON. So the set alone tells what there is, and to read or to count
-100,000 entries is to read one set.
+and below it, after the last line feed, the entry as JSON. So the set alone tells what there is, and to read or
+to count 100,000 entries is to read one set.
 """
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,12 @@ from .store import Bounds, Held, Publish, StoreError
 
 CHUNK = 200
 
+# An id may be any text, with tabs and line feeds in it.
 _FORGET = """
+local function id_of(member) return string.match(member, '^[^\\t]*\\t[^\\t]*\\t(.*)$') end
 local function forget(member)
     redis.call('ZREM', KEYS[2], member)
-    redis.call('HDEL', KEYS[1], string.match(member, '[^\\t]*$'))
+    redis.call('HDEL', KEYS[1], id_of(member))
 end
 """
 _ADD = (
@@ -35,7 +38,7 @@ local id, member, value, score, keep_existing, eldest, maximum = unpack(ARGV)
 local old = redis.call('HGET', KEYS[1], id)
 if old then
     if keep_existing == '1' then return 0 end
-    redis.call('ZREM', KEYS[2], string.match(old, '^[^\\n]*'))
+    redis.call('ZREM', KEYS[2], string.match(old, '^(.*)\\n'))
 end
 redis.call('HSET', KEYS[1], id, value)
 redis.call('ZADD', KEYS[2], score, member)
@@ -54,7 +57,7 @@ _TAKE = (
     _FORGET
     + """
 local member, value = ARGV[1], ARGV[2]
-if redis.call('HGET', KEYS[1], string.match(member, '[^\\t]*$')) ~= value then return 0 end
+if redis.call('HGET', KEYS[1], id_of(member)) ~= value then return 0 end
 forget(member)
 for i = 3, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i]) end
 return 1
@@ -119,7 +122,7 @@ class RedisReading:
         if selection.ids:
             found = sorted(self.find(selection), key=lambda held: held.summary.last_failure, reverse=True)
             return [held.load() for held in found[:limit]]
-        entries: list[DeadLetter] = []
+        entries: dict[str, DeadLetter] = {}  # by id: what is added meanwhile moves others to the next chunk
         start = 0
         while limit is None or len(entries) < limit:
             members = self.client.zrange(self.keys[1], start, start + CHUNK - 1, desc=True, withscores=True)
@@ -127,12 +130,21 @@ class RedisReading:
                 break
             start += CHUNK
             ids = [one.id for one in map(_summary, members) if selection.fits(one)]
-            entries.extend(held.load() for held in self._read(ids))
-        return entries[:limit]
+            entries.update((held.summary.id, held.load()) for held in self._read(ids))
+        return list(entries.values())[:limit]
 
     def count(self, selection: Selection) -> "Counter[str]":
-        summaries = map(_summary, self.client.zrange(self.keys[1], 0, -1, withscores=True))
-        return Counter(one.kind for one in summaries if selection.fits(one))
+        if selection.ids:
+            return Counter(held.summary.kind for held in self.find(selection))
+        now = datetime.now(UTC)
+        latest = "+inf" if selection.older_than is None else now.timestamp() - selection.older_than
+        members = self.client.zrangebyscore(self.keys[1], "-inf", latest)
+        selection = dataclasses.replace(selection, older_than=None)
+        kinds: Counter[str] = Counter()
+        for (kind, task), number in Counter(tuple(one.split(b"\t", 2)[:2]) for one in members).items():
+            if selection.fits(Summary("", kind.decode(), task.decode(), now)):
+                kinds[kind.decode()] += number
+        return kinds
 
     def requeue(self, held: Held, publish: Publish) -> bool:
         pushed: list[tuple[str, str]] = []
@@ -163,7 +175,7 @@ class RedisReading:
         values = self.client.hmget(self.keys[0], ids) if ids else []
         for value in values:
             if value is not None:
-                _, _, text = value.partition(b"\n")
+                _, _, text = value.rpartition(b"\n")
                 entry = DeadLetter.from_json(text)
                 yield Held(entry.summary, lambda entry=entry: entry, value)  # type: ignore[misc]
 
@@ -179,7 +191,7 @@ def _member(one: Summary) -> str:
 
 def _summary(member_and_score: tuple[bytes, float]) -> Summary:
     member, score = member_and_score
-    kind, task, id_ = member.decode().split("\t")
+    kind, task, id_ = member.decode().split("\t", 2)
     return Summary(id_, kind, task, datetime.fromtimestamp(score, UTC))
 
 
