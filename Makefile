@@ -42,6 +42,10 @@ faults: .venv/ready  ## cause faults with many libraries, and print what is made
 dead-letters: .venv/ready  ## cause every way to fail on both brokers, and print which dead letter each became
 	@$(RUN) scripts.dead_letters
 
+.PHONY: fuzz
+fuzz: .venv/ready  ## send random messages to a worker; N=20000 SEED=7 BROKER=rabbitmq choose how many, which and where
+	@N=$(N) SEED=$(SEED) BROKER=$(BROKER) $(RUN) scripts.fuzz
+
 .PHONY: bench
 bench: .venv/ready  ## print ratios measured side by side
 	@$(RUN) benchmarks

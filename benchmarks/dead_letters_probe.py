@@ -117,7 +117,7 @@ class Probe:
                     content_type="application/json",
                     content_encoding="utf-8",
                     delivery_mode=2,
-                    application_headers={**module._headers(entry.summary), "keep_existing": False},
+                    application_headers={**module.headers_of(entry), "keep_existing": False},
                 )
                 reading.channel.basic_publish(message, exchange="", routing_key=self.store.queue)
                 if one % TOGETHER == TOGETHER - 1:

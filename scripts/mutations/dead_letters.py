@@ -138,4 +138,32 @@ MUTATIONS = (
         "    if False:",
         "test_dead_letter_commands",
     ),
+    Mutation(
+        "a malformed message is turned away",
+        f"{RUNTIME}/rejection.py",
+        "            if problem := problem_of(message):",
+        "            if (problem := problem_of(message)) and False:",
+        "test_malformed_messages",
+    ),
+    Mutation(
+        "what is no message at all is taken out of a list",
+        f"{RUNTIME}/redis_transport.py",
+        "        if bury is None:",
+        "        if True:",
+        "test_malformed_messages",
+    ),
+    Mutation(
+        "what is nested too deep is turned away",
+        f"{RUNTIME}/nesting.py",
+        "    return not level",
+        "    return True",
+        "test_malformed_messages",
+    ),
+    Mutation(
+        "what Celery does not expect of a message does not end the worker",
+        f"{RUNTIME}/rejection.py",
+        "            if self._is_of_connection(error):",
+        "            if True:",
+        "test_malformed_messages",
+    ),
 )

@@ -90,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "long delays are made of hops",
         f"{RUNTIME}/consumer.py",
-        "            delays.shorten(message, self._longest_hop, self.app.timezone)\n",
-        "",
+        "        delays.shorten(message, self._longest_hop, self.app.timezone)\n",
+        "        pass\n",
         "test_long_delays",
     ),
     Mutation(

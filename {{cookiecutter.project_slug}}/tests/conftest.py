@@ -52,8 +52,10 @@ def lent_broker(name: str) -> Iterator[str]:
     if name == "embedded":
         own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
         own.start()
-        yield own.url()
-        own.stop()
+        try:
+            yield own.url()
+        finally:
+            own.stop()
         return
     variable = f"TEST_{name.upper()}_URL"
     if variable not in os.environ:

@@ -2,6 +2,7 @@
 
 import inspect
 
+import amqp.serialization
 import celery.app.amqp
 import kombu
 import kombu.transport
@@ -14,6 +15,7 @@ from celery.app.task import Context
 from celery.worker import strategy
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu.transport.virtual.base import BrokerState
 
 REDIS = kombu.transport.redis.Channel
 
@@ -36,6 +38,9 @@ SIGNATURES = {
     REDIS._q_for_pri: "(self, queue, pri)",
     REDIS._put: "(self, queue, message, **kwargs)",
     REDIS._get_message_priority: "(self, message, reverse=False)",
+    REDIS._lookup: "(self, exchange, routing_key, default=None)",
+    BrokerState.has_binding: "(self, queue, exchange, routing_key)",
+    amqp.serialization.decode_properties_basic: "(buf, offset)",
 }
 
 
@@ -98,3 +103,8 @@ def test_a_message_is_read_from_redis_by_the_client_of_the_channel():
     source = inspect.getsource(REDIS._brpop_read)
     assert "self.client.parse_response(" in source
     assert "raise Empty()" in source
+
+
+def test_the_properties_of_a_message_on_rabbitmq_are_read_by_a_table():
+    content = amqp.serialization.GenericContent
+    assert "PROPERTY_CLASSES[class_id]" in inspect.getsource(content._load_properties)

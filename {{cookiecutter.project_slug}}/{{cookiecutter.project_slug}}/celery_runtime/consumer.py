@@ -32,6 +32,9 @@ class Consumer(RejectingConsumer):
         delays.shorten(message, self._longest_hop, self.app.timezone)
 
     def apply_eta_task(self, request: Any) -> None:
+        self.outlive(request.message, self._apply_eta_task, request)
+
+    def _apply_eta_task(self, request: Any) -> None:
         if delays.waits(request.message) and request.revoked():
             self.qos.decrement_eventually()  # it has expired, or was revoked: RabbitMQ would drop it in silence
         elif delays.waits(request.message):

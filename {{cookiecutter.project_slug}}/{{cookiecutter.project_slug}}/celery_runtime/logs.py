@@ -86,6 +86,11 @@ def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def encodable(_logger: Any, _method: str, line: Any) -> str:
+    """Return the line without lone surrogates, which JSON can bring in and no file takes."""
+    return str(line) if line.isascii() else line.encode(errors="backslashreplace").decode()
+
+
 def without_repetition(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Leave out the task where the text names it, as Celery's own lines do: for people, a line is long enough."""
     if event.get("task_id") and event["task_id"] in str(event["event"]):
@@ -117,6 +122,7 @@ def set_up(logger: logging.Logger, *, colours: bool) -> None:
             structlog.processors.format_exc_info,
             cut,
             *_renderer(colours),
+            encodable,
         ],
     )
     others = getattr(get_multiprocessing_logger(), "handlers", ())

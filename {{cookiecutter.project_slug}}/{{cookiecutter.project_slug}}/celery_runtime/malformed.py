@@ -6,6 +6,7 @@ on one gets it again when it starts anew. The body of a message is decoded here,
 Source: celery/worker/strategy.py and request.py, Celery 5.7; each type was found by breaking a worker.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,21 +18,7 @@ from .nesting import DEEPEST, is_shallow
 from .rabbitmq_transport import UNREADABLE
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
-
-
-def _is_plain(name: str) -> bool:
-    value = getattr(Context, name)
-    return not callable(value) and not isinstance(value, property)
-
-
-CANVAS = frozenset({"callbacks", "errbacks", "chain", "chord"})
-# A message's headers and what is embedded in its body become attributes of `task.request`: these would
-# hide its methods, or its private state.
-_HIDDEN = frozenset(
-    {"called_directly", "is_eager"}
-    | {name for name in dir(Context) if name.startswith("_") or not _is_plain(name)}
-)
-_NOT_EMBEDDED = frozenset(dir(Context)) - CANVAS
+LONGEST_NAME = 255  # bytes, as for AMQP's short texts
 
 
 class Problem(NamedTuple):
@@ -60,117 +47,97 @@ def problem_of(message: Any) -> Problem | None:
         return Problem(record.REFUSED_CONTENT, str(error))
     except Exception as error:  # noqa: BLE001 - a decoder can raise anything
         return Problem(record.UNDECODABLE, f"{type(error).__name__}: {error}")
+    if not is_shallow(payload) or not is_shallow(message.headers):
+        return Problem(record.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
     try:
-        if not is_shallow(payload) or not is_shallow(message.headers):
-            return Problem(record.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
         if "task" in message.headers:
             _check_body(payload)
         else:
-            _check_old_body(payload)
+            _check_old_body(payload, message.headers)
     except _Malformed as error:
         return Problem(record.MALFORMED, str(error))
     return None
 
 
-def _check_headers(headers: Any) -> None:
-    _require(isinstance(headers, dict), "its headers are no dict")
-    _require(all(isinstance(name, str) for name in headers), "a name in its headers is no text")
-    _require(_HIDDEN.isdisjoint(headers), "its headers hide what a task's request is made of")
-    if "task" not in headers:
-        return  # Celery 3 had them in the body
-    _check_name("task", headers["task"])
-    _check_name("id", headers.get("id"))
-    _check_fields(headers)
-    _check_canvas(headers)
-
-
-def _check_fields(fields: dict[str, Any]) -> None:
-    """Check what the headers of a message state, or its body where Celery 3 has written it."""
-    for name in ("eta", "expires"):
-        _require(fields.get(name) is None or _is_moment(fields[name]), f"its {name} is no moment")
-    for name in ("shadow", "root_id", "parent_id", "group", "taskset", "origin", "lang", "reply_to"):
-        value = fields.get(name)
-        _require(value is None or (isinstance(value, str) and _is_encodable(value)), f"its {name} is no text")
-    for name in ("retries", "group_index", "replaced_task_nesting"):
-        value = fields.get(name)
-        _require(value is None or (_is_number(value, int) and 0 <= value < 2**31), f"its {name} is no number")
-    for name in ("argsrepr", "kwargsrepr"):
-        _require(isinstance(fields.get(name, ""), str | None), f"its {name} is no text")
-    _check_time_limits(fields.get("timelimit"))
-    stamped = fields.get("stamped_headers") or []
-    fits = isinstance(stamped, list | tuple) and all(isinstance(name, str) for name in stamped)
-    _require(fits, "its stamped_headers are no list of texts")
-    for name in ("headers", "stamps"):
-        _require(isinstance(fields.get(name), dict | None), f"its {name} are no dict")
-
-
-def _check_time_limits(limits: Any) -> None:
-    if limits is None:
-        return
-    _require(isinstance(limits, list | tuple) and len(limits) == 2, "its timelimit is no pair")
-    for limit in limits:
-        fits = limit is None or (_is_number(limit, int | float) and 0 <= limit < 2**31)
-        _require(fits, "its timelimit is no pair of seconds")
-
-
 def _check_properties(properties: Any) -> None:
     _require(isinstance(properties, dict), "its properties are no dict")
-    _require(UNREADABLE not in properties, str(properties.get(UNREADABLE)))
-    priority = properties.get("priority")
-    _require(
-        priority is None or (_is_number(priority, int) and 0 <= priority <= 255), "its priority is no number"
-    )
-    for name in ("reply_to", "correlation_id"):
-        value = properties.get(name)
-        _require(value is None or (isinstance(value, str) and _is_encodable(value)), f"its {name} is no text")
+    if UNREADABLE in properties:
+        raise _Malformed(properties[UNREADABLE])
+    _check(properties, _PROPERTIES)
+
+
+def _check_headers(headers: Any) -> None:
+    _require(_is_dict(headers), "its headers are no dict of names")
+    if "task" in headers:  # Celery 3 had it in the body
+        _check_stated(headers)
+
+
+def _check_stated(fields: dict[str, Any]) -> None:
+    """Check what the headers of a message state, or its body where Celery 3 has written it."""
+    _require(_HIDDEN.isdisjoint(fields), "its headers hide what a task's request is made of")
+    _require(_is_name(fields["task"]), "its task is no printable text of 1 to 255 bytes")
+    _require(_is_name(fields.get("id")), "its id is no printable text of 1 to 255 bytes")
+    _check(fields, _FIELDS)
 
 
 def _check_body(body: Any) -> None:
-    _require(
-        isinstance(body, list | tuple) and len(body) == 3, "its body is no list of args, kwargs and embed"
-    )
+    _require(isinstance(body, _LISTS) and len(body) == 3, "its body is no list of args, kwargs and embed")
     args, kwargs, embed = body
     _check_arguments(args, kwargs)
-    embed = {} if embed is None else embed
-    fits = isinstance(embed, dict) and all(isinstance(name, str) for name in embed)
-    _require(
-        fits and _NOT_EMBEDDED.isdisjoint(embed), "its embed is no dict of callbacks, chain and the like"
-    )
-    _check_canvas(embed)
+    if embed:
+        _require(_is_dict(embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is no dict of links")
+        _check(embed, _LINKS)
 
 
-def _check_old_body(body: Any) -> None:
-    _require(isinstance(body, dict) and "task" in body, "it names no task")
-    _check_name("task", body["task"])
-    _check_name("id", body.get("id"))
-    _check_arguments(body.get("args", []), body.get("kwargs", {}))
-    _check_fields(body)
-    _check_canvas(body)
+def _check_old_body(body: Any, headers: dict[str, Any]) -> None:
+    _require(_is_dict(body) and "task" in body, "it names no task")
+    stated = {**body, **headers}  # Celery lets the headers win
+    _check_stated(stated)
+    _check_arguments(stated.get("args", []), stated.get("kwargs", {}))
 
 
 def _check_arguments(args: Any, kwargs: Any) -> None:
-    _require(isinstance(args, list | tuple), "its args are no list")
-    _require(
-        isinstance(kwargs, dict) and all(isinstance(key, str) for key in kwargs), "its kwargs are no dict"
+    _require(isinstance(args, _LISTS), "its args are no list")
+    _require(_is_dict(kwargs), "its kwargs are no dict of names")
+
+
+def _check(parts: dict[str, Any], tests: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
+    for name, (what, fits) in tests.items():
+        value = parts.get(name)
+        if value is not None and not fits(value):
+            raise _Malformed(f"its {name} is no {what}")
+
+
+def _require(fits: bool, problem: str) -> None:
+    if not fits:
+        raise _Malformed(problem)
+
+
+def _is_name(value: Any) -> bool:
+    # What is printable has no lone surrogate, and so can be encoded.
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= LONGEST_NAME
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _is_priority(value: Any) -> bool:
+    return _is_number(value) and value <= 255
+
+
+def _are_seconds(value: Any) -> bool:
+    if not isinstance(value, _LISTS) or len(value) != 2:
+        return False
+    return all(
+        one is None or _is_number(one) or (isinstance(one, float) and 0 <= one < 2**31) for one in value
     )
-
-
-def _check_canvas(embed: dict[str, Any]) -> None:
-    for name in ("callbacks", "errbacks", "chain"):
-        value = embed.get(name)
-        signatures = value if isinstance(value, list | tuple) else [value]
-        _require(value is None or all(map(_is_signature, signatures)), f"its {name} are no tasks")
-    chord = embed.get("chord")
-    _require(chord is None or _is_signature(chord), "its chord is no task")
-
-
-def _check_name(what: str, value: Any) -> None:
-    fits = isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable() and _is_encodable(value)
-    _require(fits and len(value.encode()) <= 255, f"its {what} is no text of 1 to 255 printable characters")
-
-
-def _is_signature(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("task"), str)
 
 
 def _is_moment(value: Any) -> bool:
@@ -178,17 +145,53 @@ def _is_moment(value: Any) -> bool:
         year = datetime.fromisoformat(value).year
     except (TypeError, ValueError):
         return False
-    return 1 < year < 9999  # or to reckon with it, in another time zone, would overflow
+    return 1 < year < 9999  # to tell others in another time zone would overflow
 
 
-def _is_number(value: Any, types: Any) -> bool:
-    return isinstance(value, types) and not isinstance(value, bool)
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
-def _is_encodable(value: str) -> bool:
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, _LISTS) and all(isinstance(one, str) for one in value)
 
 
-def _require(fits: bool, problem: str) -> None:
-    if not fits:
-        raise _Malformed(problem)
+def _is_signature(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("task"), str):
+        return False
+    args, *dicts = (value.get(name) for name in ("args", "kwargs", "options"))
+    return isinstance(args, list | tuple | None) and all(isinstance(one, dict | None) for one in dicts)
+
+
+def _are_signatures(value: Any) -> bool:
+    return all(map(_is_signature, value if isinstance(value, _LISTS) else [value]))
+
+
+def _is_data(name: str) -> bool:
+    value = getattr(Context, name)
+    return not (name.startswith("_") or callable(value) or isinstance(value, property))
+
+
+_LISTS = (list, tuple)
+# Headers, and what is embedded in the body, become attributes of `task.request`: these would hide its methods
+# or its private state, and those would hide what the headers say.
+_HIDDEN = frozenset(name for name in dir(Context) if not _is_data(name)) | {"called_directly", "is_eager"}
+_LINKS = {
+    **dict.fromkeys(("callbacks", "errbacks", "chain"), ("list of tasks", _are_signatures)),
+    "chord": ("task", _is_signature),
+}
+_NOT_EMBEDDED = frozenset(dir(Context)) - set(_LINKS)
+_FIELDS = {
+    **dict.fromkeys(("eta", "expires"), ("moment", _is_moment)),
+    **dict.fromkeys(("retries", "group_index", "replaced_task_nesting"), ("number", _is_number)),
+    **dict.fromkeys(("shadow", "root_id", "parent_id", "group", "taskset", "reply_to"), ("text", _is_text)),
+    **dict.fromkeys(("origin", "lang", "argsrepr", "kwargsrepr"), ("text", _is_text)),
+    **dict.fromkeys(("headers", "stamps"), ("dict of names", _is_dict)),
+    "stamped_headers": ("list of texts", _are_texts),
+    "timelimit": ("pair of seconds", _are_seconds),
+    **_LINKS,
+}
+_PROPERTIES = {
+    **dict.fromkeys(("reply_to", "correlation_id"), ("text", _is_text)),
+    "priority": ("number up to 255", _is_priority),
+}

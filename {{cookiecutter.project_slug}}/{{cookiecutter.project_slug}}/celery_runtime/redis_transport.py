@@ -59,7 +59,7 @@ class _Guarded:
 
 def _check_message(channel: Any, item: bytes, queue: str) -> None:
     """Raise what kombu would, or an error of our own, where the item is no message that can go back to the queue."""
-    packed = loads(bytes_to_str(item))
+    packed = loads(item.decode())  # kombu would read a sign of its own for what is no UTF-8, and run the rest
     if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
         raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
     message = channel.Message(packed, channel=channel)

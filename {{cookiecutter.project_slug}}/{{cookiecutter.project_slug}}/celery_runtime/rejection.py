@@ -26,6 +26,7 @@ class RejectingConsumer(consumer.Consumer):
 
     app: Any  # the stubs of Celery know neither our app nor these
     connection_errors: Any
+    controller: Any
     event_dispatcher: Any
 
     def connect(self) -> Any:
@@ -46,10 +47,34 @@ class RejectingConsumer(consumer.Consumer):
             if problem := problem_of(message):
                 self._turn_away(message, problem)
             else:
-                self.before_task(message)
-                handle(message)
+                self.outlive(message, self._handle, handle, message)
 
         return on_task_received
+
+    def _handle(self, handle: Callable[[Any], None], message: Any) -> None:
+        self.before_task(message)
+        handle(message)
+
+    def outlive(self, message: Any, act: Callable[..., None], *args: Any) -> None:
+        """Act on a message; turn it away where that raises what would end the worker, again and again."""
+        slots = self.controller.semaphore
+        free = slots.value if slots else 0
+        try:
+            act(*args)
+        except Exception as error:
+            if self._is_of_connection(error):
+                raise
+            logger.exception("a message would have ended the worker")
+            if slots and slots.value < free:  # taken for it, and it does not run
+                slots.release()
+            if not message.acknowledged:
+                self._turn_away(message, Problem(record.MALFORMED, f"{type(error).__name__}: {error}"), error)
+
+    def _is_of_connection(self, error: Exception) -> bool:
+        # On Redis, kombu counts a KeyError among them: the worker would reconnect for ever.
+        if isinstance(error, KeyError):
+            return False
+        return isinstance(error, (MemoryError, *self.connection_errors))
 
     def before_task(self, message: Any) -> None:
         """Called with each message that is a task, before Celery reads it."""

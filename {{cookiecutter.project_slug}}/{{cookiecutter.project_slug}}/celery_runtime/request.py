@@ -38,7 +38,13 @@ class Request(request.Request):
         if not soft and not state.should_terminate and not requeued:
             error = TimeLimitExceeded(timeout)
             self._record(error, classify(error))
-        super().on_timeout(soft, timeout)
+        try:
+            super().on_timeout(soft, timeout)
+        except Exception:
+            # Celery tells its backend and the links first, and would not end the process any more.
+            logger.exception("the end of %s[%s] at its time limit could not be told", self.name, self.id)
+            if not soft and not requeued:
+                self.acknowledge()
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
         error: Any = exc_info.exception

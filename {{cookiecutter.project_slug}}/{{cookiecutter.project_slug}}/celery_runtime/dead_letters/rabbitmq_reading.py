@@ -131,7 +131,7 @@ class RabbitMQReading:
 
 def declare(channel: Any, queue: str) -> int:
     """Make sure that there is the queue; return how many messages wait in it."""
-    declared = channel.queuedeclare(queue, durable=True, auto_delete=False)
+    declared = channel.queue_declare(queue, durable=True, auto_delete=False)
     return int(declared.message_count)
 
 

@@ -14,7 +14,7 @@ from .entry import DeadLetter
 MASK = "…"
 SECRET = re.compile(r"password|passwd|token|secret|authorization|api_?key|credential", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
-    rf"""((?:{SECRET.pattern})[\w.-]{{0,40}}["']?\s{{0,5}}[:=]\s{{0,5}})"""
+    "((?:" + SECRET.pattern + r""")[\w.-]{0,40}["']?\s{0,5}[:=]\s{0,5})"""
     r"""("[^"]*"?|'[^']*'?|(?:(?:basic|bearer|token)\s+)?[^\s,;&}\])]+)""",
     re.IGNORECASE,
 )
