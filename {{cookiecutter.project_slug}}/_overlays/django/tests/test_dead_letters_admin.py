@@ -12,8 +12,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client, override_settings
 
 from {{ cookiecutter.project_slug }} import app
-from {{ cookiecutter.project_slug }}.celery_runtime import broker
-from {{ cookiecutter.project_slug }}.celery_runtime.dead_letters import DeadLetter, DeadLetters, Selection
+from {{ cookiecutter.project_slug }}.celery_runtime import broker, dead_letters
 from {{ cookiecutter.project_slug }}.celery_runtime.dead_letters.record import REQUEUES_HEADER
 
 from .conftest import running_copy
@@ -53,7 +52,7 @@ def use_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(app.conf, "broker_transport_options", options)
     monkeypatch.setattr(app, "_pool", None)
     monkeypatch.setattr(app.amqp, "_producer_pool", None)
-    monkeypatch.setitem(vars(app), "dead_letters", DeadLetters(app))
+    monkeypatch.setitem(vars(app), "dead_letters", dead_letters.DeadLetters(app))
 
 
 @pytest.fixture
@@ -113,7 +112,8 @@ def keep(**changed: object) -> str:
     stated = {"task": CHARGE, "kind": "external.auth", "queue": "tasks", "message": "no", "attempts": 1}
     signature = {"task": CHARGE, "args": [], "kwargs": {}, "options": {"queue": "tasks"}}
     moments = {"first_failure": now, "last_failure": now}
-    entry = DeadLetter(**{"id": str(uuid.uuid4()), "signature": signature, **stated, **moments, **changed})  # type: ignore[arg-type]
+    fields = {"id": str(uuid.uuid4()), "signature": signature, **stated, **moments, **changed}
+    entry = dead_letters.DeadLetter(**fields)
     app.dead_letters.keep(entry)
     return entry.id
 
@@ -303,7 +303,7 @@ def test_a_store_that_another_reads_is_told_in_a_line(project, client):
     browser = client("view", "change")
     one_at_a_time = broker.is_rabbitmq(project.environment["CELERY_BROKER_URL"])
     with app.dead_letters.store.open() as reading:
-        next(reading.find(Selection()))
+        next(reading.find(dead_letters.Selection()))
         told = "being read by another" if one_at_a_time else "1 dead letter"
         assert told in text_of(browser, LIST)
     assert "1 dead letter" in text_of(browser, LIST)
