@@ -144,6 +144,43 @@ def test_what_is_mended_and_requeued_goes_on_as_it_was_meant_to(copy, worker):
     assert entries(copy) == []
 
 
+def test_an_expiry_that_has_passed_does_not_expire_what_is_requeued(copy, worker):
+    task_id = run(
+        copy,
+        """
+from datetime import datetime, timedelta
+told = ship.apply_async(("rye",), expires=datetime.utcnow() + timedelta(seconds=0.8)).id
+""",
+    )
+    worker.wait_for(kept(worker))
+    copy.notes_file.with_name("rye").touch()
+    run(copy, f"time.sleep(0.8); app.dead_letters.requeue({task_id!r})")
+    worker.wait_for(lambda: len(copy.notes()) == 1)
+
+
+def test_who_comes_too_late_to_requeue_leaves_the_result_alone(copy, worker):
+    told = run(
+        copy,
+        """
+task_id = ship.delay("barley").id
+while app.dead_letters.get(task_id) is None:
+    time.sleep(0.05)
+Path("NOTES_FILE").with_name("barley").touch()
+
+from PACKAGE.celery_runtime.dead_letters import Selection, replay
+
+with app.dead_letters.store.open() as reading:
+    held = next(reading.find(Selection((task_id,))))
+    if app.conf.broker_url.startswith("redis"):  # on RabbitMQ there is one reader at a time
+        app.dead_letters.requeue(task_id)
+        app.AsyncResult(task_id).get(timeout=10)
+        late = reading.requeue(held, lambda producer: replay.publish(app, held.load(), producer))
+        told = [late, app.AsyncResult(task_id).state]
+""",
+    )
+    assert told in (None, [False, "SUCCESS"])
+
+
 @pytest.mark.parametrize("moment", ["before_task_publish", "after_task_publish"])
 def test_a_requeue_that_is_killed_loses_nothing(copy, worker, moment):
     run(copy, "ship.delay('sugar')")

@@ -40,7 +40,7 @@ def list_entries(as_json: bool, by_kind: bool, limit: int | None, **chosen: Any)
     if as_json:
         echo_json(_shown(found[:most]))
         return
-    echo_entries(found[:most])
+    echo_entries(_shown(found[:most]))
     if most and len(found) > most:
         click.echo(f"There are more than these {most}: --limit N shows them, --by-kind counts them.")
 
@@ -71,7 +71,16 @@ def requeue(
     """Put tasks back into their queues, oldest first, with their ids and priorities."""
     _require_selector(**chosen)
     if dry_run:
-        _echo_chosen("would be requeued", limit, as_json, **chosen)
+        from .dead_letters import replay
+
+        obstacle = None if force else own_app().dead_letters.most_requeues
+        _echo_chosen(
+            "would be requeued",
+            lambda entry: replay.obstacle(own_app(), entry, obstacle) is None,
+            limit,
+            as_json,
+            **chosen,
+        )
         return
     with _progress("requeuing", limit, as_json, **chosen) as (app, on_each):
         ids = chosen.pop("ids")
@@ -87,7 +96,7 @@ def requeue(
         click.echo(f"{id_} stays: {reason}.", err=True)
     if any("come back" in reason for reason in done.refused.values()):
         click.echo("--force requeues also what has come back too often.", err=True)
-    _end_where_missing(ids, [*done.ids, *done.refused])
+    _end_where_missing(ids, [*done.ids, *done.refused], limit, **chosen)
     if done.refused:
         sys.exit(1)
 
@@ -102,7 +111,7 @@ def purge(as_json: bool, dry_run: bool, yes: bool, limit: int | None, **chosen: 
     """Remove dead letters for good, oldest first."""
     _require_selector(**chosen)
     if dry_run:
-        _echo_chosen("would be removed", limit, as_json, **chosen)
+        _echo_chosen("would be removed", lambda _entry: True, limit, as_json, **chosen)
         return
     if not yes:
         _confirm(limit, **chosen)
@@ -113,7 +122,7 @@ def purge(as_json: bool, dry_run: bool, yes: bool, limit: int | None, **chosen: 
         echo_json([{"id": id_} for id_ in removed])
     else:
         click.echo(f"{_counted(len(removed), 'dead letter')} removed.")
-    _end_where_missing(ids, removed)
+    _end_where_missing(ids, removed, limit, **chosen)
 
 
 def _require_selector(**chosen: Any) -> None:
@@ -126,6 +135,8 @@ def _confirm(limit: int | None, **chosen: Any) -> None:
         raise click.UsageError("a purge without a terminal wants --yes")
     with _store() as app:
         number = _number(app, limit, **chosen)
+    if number == 0:
+        return
     click.confirm(f"Remove {_counted(number, 'dead letter')} for good?", abort=True)
 
 
@@ -184,19 +195,31 @@ def _list_by_kind(as_json: bool, ids: Sequence[str], **filters: Any) -> None:
         echo_table(("kind", "number"), rows)
 
 
-def _echo_chosen(verb: str, limit: int | None, as_json: bool, all: bool, **chosen: Any) -> None:
-    oldest = _find(None, **chosen)[::-1][:limit]
+def _echo_chosen(
+    verb: str,
+    fits: "Callable[[DeadLetter], bool]",
+    limit: int | None,
+    as_json: bool,
+    all: bool,
+    **chosen: Any,
+) -> None:
+    oldest = [entry for entry in reversed(_find(None, **chosen)) if fits(entry)][:limit]
     if as_json:
         echo_json(_shown(oldest))
     else:
-        echo_entries(oldest)
+        echo_entries(_shown(oldest))
         click.echo(f"{_counted(len(oldest), 'dead letter')} {verb}.")
 
 
-def _end_where_missing(asked: Sequence[str], found: Sequence[str]) -> None:
+def _end_where_missing(
+    asked: Sequence[str], found: Sequence[str], limit: int | None = None, **filters: Any
+) -> None:
+    stated = [name for name in ("kind", "task", "older_than") if filters.get(name) is not None]
+    stated += ["limit"] if limit is not None else []
+    beyond = f" within --{', --'.join(stated).replace('_', '-')}" if stated else ""
     missing = [id_ for id_ in dict.fromkeys(asked) if id_ not in found]
     for id_ in missing:
-        click.echo(f"Error: there is no dead letter {id_}", err=True)
+        click.echo(f"Error: there is no dead letter {id_}{beyond}", err=True)
     if missing:
         sys.exit(1)
 

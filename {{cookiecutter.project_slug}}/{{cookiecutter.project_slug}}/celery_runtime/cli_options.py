@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 PACKAGE = __name__.partition(".")[0]
 SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
+LONGEST = 100 * 365 * SECONDS["d"]
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 
@@ -34,8 +35,8 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if match := re.fullmatch(r"(\d+)([smhdw]?)", str(value)):
-            return float(int(match[1]) * SECONDS[match[2] or "s"])
+        if match := re.fullmatch(r"(\d{1,9})([smhdw]?)", str(value)):
+            return min(float(int(match[1]) * SECONDS[match[2] or "s"]), LONGEST)
         self.fail(f"{value!r} is no duration such as 90s, 15m, 1h, 7d or 2w", param, ctx)
 
 

@@ -4,14 +4,11 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .cli_options import SECONDS
-
-if TYPE_CHECKING:
-    from .dead_letters import DeadLetter
 
 COLUMNS = ("id", "task", "kind", "runs", "requeued", "failed", "message")
 
@@ -20,7 +17,8 @@ def echo_json(rows: Sequence[dict[str, Any]]) -> None:
     click.echo(json.dumps(rows, indent=2))
 
 
-def echo_entries(entries: Sequence["DeadLetter"]) -> None:
+def echo_entries(entries: Sequence[dict[str, Any]]) -> None:
+    """Print a table of dead letters, as `DeadLetters.shown` gives them."""
     if not entries:
         click.echo("There is no dead letter.")
         return
@@ -32,16 +30,21 @@ def echo_entries(entries: Sequence["DeadLetter"]) -> None:
     echo_table(COLUMNS, rows)
 
 
-def _row(entry: "DeadLetter") -> dict[str, Any]:
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
     return {
-        "id": entry.id,
-        "task": (entry.task or "?").rpartition("celery_tasks.")[2],
-        "kind": entry.kind,
-        "runs": entry.attempts,
-        "requeued": entry.requeues or ".",
-        "failed": _ago(entry.last_failure),
-        "message": " ".join(entry.message.split()),
+        "id": entry["id"],
+        "task": (entry["task"] or "?").rpartition("celery_tasks.")[2],
+        "kind": entry["kind"],
+        "runs": entry["attempts"],
+        "requeued": entry["requeues"] or ".",
+        "failed": _ago(entry["last_failure"]),
+        "message": " ".join(_printable(entry["message"]).split()),
     }
+
+
+def _printable(text: str) -> str:
+    """Return the text without what would move a terminal's cursor or colour it."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
 
 
 def echo_details(entries: Sequence[dict[str, Any]]) -> None:
@@ -56,12 +59,12 @@ def _echo_detail(entry: dict[str, Any]) -> None:
     signature, raw = entry.pop("signature") or {}, entry.pop("raw") or {}
     options = signature.pop("options", {})
     del entry["parameters"]
-    for name, value in {**options, **entry, **signature, **raw}.items():
+    for name, value in {**entry, **signature, **raw, **options, **entry}.items():
         if value not in (None, "", {}, []) and name not in ("task", "task_id"):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            click.echo(f"  {name.replace('_', ' ') + ':':23}{text}")
+            click.echo(f"  {name.replace('_', ' ') + ':':23}{_printable(text)}")
     if trace:
-        click.echo("\n" + "\n".join(f"  {line}" for line in trace.rstrip().splitlines()))
+        click.echo("\n" + "\n".join(f"  {line}" for line in _printable(trace).rstrip().splitlines()))
     click.echo()
 
 

@@ -163,7 +163,6 @@ class DeadLetters:
             entry = held.load()
             reason = replay.obstacle(self.app, entry, None if force else self.most_requeues)
             if reason is None:
-                replay.forget_result(self.app, entry)
                 if not reading.requeue(held, lambda producer: replay.publish(self.app, entry, producer)):
                     return False
                 done.ids.append(entry.id)

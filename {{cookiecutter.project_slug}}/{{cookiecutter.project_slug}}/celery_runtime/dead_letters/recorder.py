@@ -55,8 +55,8 @@ class Recorder(threading.local):
         """Keep the noted error of the task, once."""
         noted = self._noted
         if noted is not None and not noted.recorded:
-            noted.recorded = True
             entry = record.of_task(task, request, noted.error, noted.verdict, noted.failures)
+            noted.recorded = True
             self.dead_letters.keep(entry)
 
     def _on_failure(self, sender: Any, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:

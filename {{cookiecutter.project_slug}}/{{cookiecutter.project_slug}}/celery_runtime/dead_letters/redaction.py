@@ -4,20 +4,24 @@ The store itself keeps arguments as they are, as the broker did beside it: witho
 """
 
 import dataclasses
+import json
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .entry import DeadLetter
 
 MASK = "…"
-SECRET = re.compile(r"password|passwd|token|secret|authorization|api_?key|credential", re.IGNORECASE)
+SECRET = re.compile(r"password|passwd|token|secret|authorization|api[_-]?key|credential|pwd", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     "((?:" + SECRET.pattern + r""")[\w.-]{0,40}["']?\s{0,5}[:=]\s{0,5})"""
     r"""("[^"]*"?|'[^']*'?|(?:(?:basic|bearer|token)\s+)?[^\s,;&}\])]+)""",
     re.IGNORECASE,
 )
+
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@]{0,200}:[^\s/@]{1,200}(?=@)")
 
 # Is given the name of an argument or of a key inside one, and the value; returns what may be seen.
 Redact = Callable[[str, Any], Any]
@@ -41,7 +45,10 @@ def redacted(value: Any, redact: Redact, name: str = "") -> Any:
         return [redacted(one, redact) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    # JSON can bring in lone surrogates, which no terminal and no page takes.
+    return _PASSWORD_IN_URL.sub(MASK, str(value)).encode(errors="backslashreplace").decode()
 
 
 def redacted_arguments(args: Any, names: list[str], redact: Redact) -> list[Any]:
@@ -51,8 +58,8 @@ def redacted_arguments(args: Any, names: list[str], redact: Redact) -> list[Any]
 
 
 def redacted_text(text: str) -> str:
-    """Return a text with a mask for what follows a name that sounds secret, as in `"token": "…"`."""
-    return _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
+    """Return a text with a mask for what follows a name that sounds secret, and for passwords in URLs."""
+    return _PASSWORD_IN_URL.sub(MASK, _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text))
 
 
 def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
@@ -67,8 +74,17 @@ def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
             "args": redacted_arguments(args, entry.parameters, redact),
         }
     if entry.raw is not None:
-        raw = redacted(entry.raw, redact)
-        visible["raw"] = {
-            name: redacted_text(one) if isinstance(one, str) else one for name, one in raw.items()
-        }
+        visible["raw"] = _shown_raw(entry.raw, redact)
     return visible
+
+
+def _shown_raw(raw: dict[str, Any], redact: Redact) -> dict[str, Any]:
+    raw = dict(raw)
+    body = raw.get("body", "")
+    if raw.get("base64"):
+        raw["body"] = f"{len(body) * 3 // 4} bytes that are no text"
+    else:
+        with suppress(ValueError, RecursionError):
+            raw["body"] = json.loads(body)
+    visible: dict[str, Any] = redacted(raw, redact)
+    return {name: redacted_text(one) if isinstance(one, str) else one for name, one in visible.items()}

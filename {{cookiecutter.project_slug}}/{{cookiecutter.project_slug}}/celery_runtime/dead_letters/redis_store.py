@@ -58,8 +58,8 @@ _TAKE = (
     + """
 local member, value = ARGV[1], ARGV[2]
 if redis.call('HGET', KEYS[1], id_of(member)) ~= value then return 0 end
-forget(member)
 for i = 3, #KEYS do redis.call('LPUSH', KEYS[i], ARGV[i]) end
+forget(member)
 return 1
 """
 )
@@ -147,6 +147,8 @@ class RedisReading:
         return kinds
 
     def requeue(self, held: Held, publish: Publish) -> bool:
+        if self.client.hget(self.keys[0], held.summary.id) != held.token:
+            return False  # another was quicker, and its task may have a result by now
         pushed: list[tuple[str, str]] = []
 
         def put(queue: str, message: Any, **_: Any) -> None:

@@ -1,9 +1,10 @@
 """Publishes the task of a dead letter anew."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from celery.utils.time import maybe_make_aware
 from kombu import Producer
 
 from .entry import DeadLetter, body_of
@@ -29,12 +30,13 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
 
     `send_task` would do more: wait for the result in this process.
     """
+    _forget_result(app, entry)
     requeues = {REQUEUES_HEADER: entry.requeues + 1}
     if entry.signature is None:
         _publish_raw(app, entry, producer, requeues)
         return
     options = dict(entry.signature["options"])
-    if _has_passed(options.get("expires")):
+    if _has_passed(options.get("expires"), app.timezone):
         del options["expires"]  # or it would be dropped without a word
     headers = {**options.pop("headers", {}), **requeues}
     message = app.amqp.create_task_message(
@@ -57,7 +59,7 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
     )
 
 
-def forget_result(app: Any, entry: DeadLetter) -> None:
+def _forget_result(app: Any, entry: DeadLetter) -> None:
     """Forget that the task has failed: whoever waits for it is to wait for the next run."""
     with suppress(Exception):  # a backend that is away, or none: the dead letter matters more
         app.backend.forget(entry.id)
@@ -80,8 +82,8 @@ def _publish_raw(app: Any, entry: DeadLetter, producer: Any, requeues: dict[str,
     )
 
 
-def _has_passed(expires: Any) -> bool:
-    try:
-        return bool(datetime.fromisoformat(expires) <= datetime.now(UTC))
-    except TypeError:  # none is stated, or it names no time zone
+def _has_passed(expires: Any, timezone: tzinfo) -> bool:
+    if not isinstance(expires, str):
         return False
+    moment: datetime = maybe_make_aware(datetime.fromisoformat(expires), timezone)
+    return moment <= datetime.now(UTC)
