@@ -152,6 +152,9 @@ def _store() -> "Iterator[Celery]":
         before = f" ({error.done:,} were dealt with before)" if error.done else ""
         hint = embedded.hint(app.conf, "broker")
         raise click.ClickException(f"{error}{before}\n{hint}".strip()) from None
+    except KeyboardInterrupt as interrupt:
+        click.echo(f"\n{interrupt}", err=True)
+        raise
 
 
 @contextmanager

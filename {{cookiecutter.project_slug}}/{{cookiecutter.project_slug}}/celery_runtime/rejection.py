@@ -4,6 +4,7 @@ Celery would log the message, arguments and all, and drop it.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery import signals
@@ -64,11 +65,14 @@ class RejectingConsumer(consumer.Consumer):
         except Exception as error:
             if self._is_of_connection(error):
                 raise
-            logger.exception("a message would have ended the worker")
+            with suppress(Exception):  # it may be one that no traceback can be made of
+                logger.exception("a message would have ended the worker")
             if slots and slots.value < free:  # taken for it, and it does not run
                 slots.release()
             if not message.acknowledged:
-                self._turn_away(message, Problem(record.MALFORMED, f"{type(error).__name__}: {error}"), error)
+                self._turn_away(
+                    message, Problem(record.MALFORMED, f"{type(error).__name__}: {error}"), error, True
+                )
 
     def _is_of_connection(self, error: Exception) -> bool:
         # On Redis, kombu counts a KeyError among them: the worker would reconnect for ever.
@@ -100,15 +104,18 @@ class RejectingConsumer(consumer.Consumer):
             self.event_dispatcher.send("task-failed", uuid=id_, exception=f"NotRegistered({name!r})")
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=id_)
 
-    def _turn_away(self, message: Any, problem: Problem, error: Exception | None = None) -> None:
-        self._bury(message, problem)
+    def _turn_away(
+        self, message: Any, problem: Problem, error: Exception | None = None, keep_existing: bool = False
+    ) -> None:
+        self._bury(message, problem, keep_existing=keep_existing)
         message.reject_log_error(logger, self.connection_errors)
         signals.task_rejected.send(sender=self, message=message, exc=error)
 
-    def _bury(self, message: Any, problem: Problem) -> None:
+    def _bury(self, message: Any, problem: Problem, *, keep_existing: bool = False) -> None:
         entry = record.of_message(self.app, message, problem.kind, problem.text, self.hostname)
         logger.error("a message was turned away: %s", problem.text)
-        self.app.dead_letters.keep(entry)
+        # A pool without processes may have recorded the task's own error, which knows the cause better.
+        self.app.dead_letters.keep(entry, keep_existing=keep_existing)
 
     def _bury_bytes(self, item: bytes, queue: str, error: Exception) -> None:
         problem = f"{type(error).__name__}: {error}"

@@ -226,6 +226,8 @@ class DeadLetters:
             except StoreError as error:
                 error.done = acted
                 raise
+            except KeyboardInterrupt as error:
+                raise KeyboardInterrupt(f"{acted} were dealt with before") from error
             if not finished:
                 time.sleep(pause)
 

@@ -119,7 +119,10 @@ def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadL
 
 
 def _formatted(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - notes and attributes of an exception can be anything
+        return "".join(traceback.format_tb(error.__traceback__))
 
 
 def _requeues(headers: Any) -> int:

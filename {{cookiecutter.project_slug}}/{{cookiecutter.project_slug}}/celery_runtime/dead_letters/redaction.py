@@ -1,4 +1,4 @@
-"""What is not shown: neither by a command or a page, nor in a log.
+"""What is masked wherever an entry is shown: by a command, by a page, and in the line of a store that is away.
 
 The store itself keeps arguments as they are, as the broker did beside it: without them no task could run again.
 """
