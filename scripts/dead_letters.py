@@ -7,25 +7,38 @@ from pathlib import Path
 from tests.dead_letters.table import Row, rows
 
 from .baking import bake
+from .columns import columns
 from .demo import silenced_stdout
 from .rabbitmq import virtual_host
 from .redis_server import redis_server
+from .unavailable import Unavailable
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as name:
+    try:
+        found = cause_all()
+    except Unavailable as error:
+        sys.exit(f"error: {error}.")
+    print(table(found))
+    sys.exit(not all(row.is_right for row in found))
+
+
+def cause_all() -> list[Row]:
+    """Cause every way to fail on brokers of its own; both must be there."""
+    found: list[Row] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as name,
+        redis_server() as redis,
+        virtual_host() as rabbitmq,
+    ):
         folder = Path(name)
         with silenced_stdout():
             project = bake(folder, {"project_slug": "shop", "framework": "plain"})
         project.install()
-        with redis_server() as server, virtual_host() as rabbitmq:
-            redis = server.url
-            found: list[Row] = []
-            for broker, url in (("redis", redis), ("rabbitmq", rabbitmq)):
-                environment = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": redis, "APP_ENV": "test"}
-                found += rows(project, broker, folder / f"{broker}.log", **environment)
-    print(table(found))
-    sys.exit(not all(row.is_right for row in found))
+        for broker, url in (("redis", redis.url), ("rabbitmq", rabbitmq)):
+            environment = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": redis.url, "APP_ENV": "test"}
+            found += rows(project, broker, folder / f"{broker}.log", **environment)
+    return found
 
 
 def table(found: list[Row]) -> str:
@@ -35,12 +48,8 @@ def table(found: list[Row]) -> str:
         wrong = "" if row.is_right else "WRONG"
         runs = "" if row.runs is None else str(row.runs)
         lines.append((row.failure, row.broker, str(len(row.kinds)), kind, runs, wrong))
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*text, f"{len(found)} failures, {sum(not row.is_right for row in found)} wrong"])
+    wrong = sum(not row.is_right for row in found)
+    return "\n".join([*columns(lines), f"{len(found)} failures, {wrong} wrong"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .baking import TEMPLATE, bake, clean_environment
-from .rabbitmq import Unavailable, virtual_host
+from .rabbitmq import virtual_host
+from .unavailable import Unavailable
 
 CHOICES = {
     "FRAMEWORK": ("framework", ("plain", "django")),

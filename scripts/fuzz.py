@@ -16,6 +16,7 @@ from tests.workers import running_worker
 from . import rabbitmq, redis_server
 from .baking import TEMPLATE, BakedProject, bake
 from .demo import silenced_stdout
+from .unavailable import Unavailable
 
 BROKERS = ("redis", "rabbitmq")
 
@@ -66,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         try:
             sys.exit(run(Path(folder), broker, number, seed))
-        except (rabbitmq.Unavailable, redis_server.Unavailable) as error:
+        except Unavailable as error:
             sys.exit(f"error: {error}.")
 
 

@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from .unavailable import Unavailable
+
 # The server, and where its management plugin listens if it has one.
 SERVER = os.environ.get("RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672")
 MANAGEMENT = os.environ.get("RABBITMQ_MANAGEMENT_URL", "http://127.0.0.1:15672")
-
-
-class Unavailable(Exception):
-    """There is no RabbitMQ, or no way to make a virtual host on it."""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from .rabbitmq import Unavailable
+from .unavailable import Unavailable
 
 START_SECONDS = 60.0
 EPMD_PORT = "ERL_EPMD_PORT"

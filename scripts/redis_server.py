@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-class Unavailable(Exception):
-    """Redis is not installed."""
+from .unavailable import Unavailable
 
 
 class RedisServer:

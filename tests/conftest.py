@@ -13,11 +13,10 @@ import pytest
 
 from scripts.baking import BakedProject, bake
 from scripts.faults import install_libraries
-from scripts.rabbitmq import Unavailable as NoRabbitMQ
 from scripts.rabbitmq import virtual_host
 from scripts.rabbitmq_node import RabbitMQNode, rabbitmq_node
 from scripts.redis_server import RedisServer, redis_server
-from scripts.redis_server import Unavailable as NoRedis
+from scripts.unavailable import Unavailable
 
 OPTIONS = {
     "framework": ("django", "plain"),
@@ -101,7 +100,7 @@ def lent(service: AbstractContextManager[Any]) -> Iterator[Any]:
     with ExitStack() as stack:
         try:
             entered = stack.enter_context(service)
-        except (NoRabbitMQ, NoRedis) as error:
+        except Unavailable as error:
             unavailable(str(error))
         yield entered
 

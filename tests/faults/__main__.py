@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import django
 
+from scripts.columns import columns
+
 from .fault import Fault, Unavailable
 
 AREAS = (
@@ -87,11 +89,7 @@ def table(rows: list[Row]) -> str:
         for row in rows
         if not row.missing
     ]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    text = columns(lines)
     wrong = sum(not row.right and not row.missing for row in rows)
     text.append(f"{len(lines) - 1} faults, {wrong} with another verdict than expected")
     text += [f"{row.area}: not caused here, {row.missing}" for row in rows if row.missing]

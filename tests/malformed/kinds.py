@@ -1,11 +1,12 @@
 """Kinds of malformed messages that either broker carries."""
 
+import functools
 import json
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from .message import ABSENT, Item, Kind, Make, Message, nested, old, present, valid
+from .message import ABSENT, Item, Kind, Make, Message, nested, old, valid, with_headers, with_properties
 
 MALFORMED = "message.malformed"
 UNDECODABLE = "message.undecodable"
@@ -29,21 +30,8 @@ NO_MOMENTS = {
 def kinds(task: str) -> Iterator[Kind]:
     """Yield them, made of messages for the task."""
 
-    def headers(**changes: Any) -> Make:
-        def make(id_: str) -> Item:
-            message = valid(task, id_)
-            message.headers = present({**message.headers, **changes})
-            return message
-
-        return make
-
-    def properties(**changes: Any) -> Make:
-        def make(id_: str) -> Item:
-            message = valid(task, id_)
-            message.properties = present({**message.properties, **changes})
-            return message
-
-        return make
+    headers = functools.partial(with_headers, task)
+    properties = functools.partial(with_properties, task)
 
     def body(value: bytes | Any) -> Make:
         def make(id_: str) -> Item:

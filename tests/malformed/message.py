@@ -109,6 +109,28 @@ def present(parts: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parts.items() if value is not ABSENT}
 
 
+def with_headers(task: str, /, **changes: Any) -> Make:
+    """Make valid messages of the task but for these headers; `ABSENT` takes one away."""
+
+    def make(id_: str) -> Item:
+        message = valid(task, id_)
+        message.headers = present({**message.headers, **changes})
+        return message
+
+    return make
+
+
+def with_properties(task: str, /, **changes: Any) -> Make:
+    """Make valid messages of the task but for these properties; `ABSENT` takes one away."""
+
+    def make(id_: str) -> Item:
+        message = valid(task, id_)
+        message.properties = present({**message.properties, **changes})
+        return message
+
+    return make
+
+
 def nested(depth: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(depth - 1):

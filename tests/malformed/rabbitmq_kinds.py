@@ -1,33 +1,20 @@
 """Kinds of malformed messages that only RabbitMQ carries: AMQP has types that JSON has not."""
 
+import functools
 import struct
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from .kinds import MALFORMED
-from .message import ABSENT, Item, Kind, Make, Message, packed, present, table, valid
+from .message import ABSENT, Kind, Make, Message, packed, table, with_headers, with_properties
 
 
 def kinds(task: str) -> Iterator[Kind]:
     """Yield them, made of messages for the task."""
 
-    def headers(**changes: Any) -> Make:
-        def make(id_: str) -> Item:
-            message = valid(task, id_)
-            message.headers = {**message.headers, **changes}
-            return message
-
-        return make
-
-    def properties(**changes: Any) -> Make:
-        def make(id_: str) -> Item:
-            message = valid(task, id_)
-            message.properties = present({**message.properties, **changes})
-            return message
-
-        return make
+    headers = functools.partial(with_headers, task)
+    properties = functools.partial(with_properties, task)
 
     def raw(properties: bytes) -> Make:
         return lambda id_: Message(id_.encode(), {}, {}, packed_properties=properties)

@@ -38,11 +38,11 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "runs": entry["attempts"],
         "requeued": entry["requeues"] or ".",
         "failed": _ago(entry["last_failure"]),
-        "message": " ".join(_printable(entry["message"]).split()),
+        "message": " ".join(_without_control(entry["message"]).split()),
     }
 
 
-def _printable(text: str) -> str:
+def _without_control(text: str) -> str:
     """Return the text without what would move a terminal's cursor or colour it."""
     return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
 
@@ -59,12 +59,14 @@ def _echo_detail(entry: dict[str, Any]) -> None:
     signature, raw = entry.pop("signature") or {}, entry.pop("raw") or {}
     options = signature.pop("options", {})
     del entry["parameters"]
-    for name, value in {**entry, **signature, **raw, **options, **entry}.items():
+    # An option of the same name as an attribute, such as the origin, is another thing and of less interest.
+    options = {name: value for name, value in options.items() if name not in entry}
+    for name, value in {**entry, **signature, **raw, **options}.items():
         if value not in (None, "", {}, []) and name not in ("task", "task_id"):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            click.echo(f"  {name.replace('_', ' ') + ':':23}{_printable(text)}")
+            click.echo(f"  {name.replace('_', ' ') + ':':23}{_without_control(text)}")
     if trace:
-        click.echo("\n" + "\n".join(f"  {line}" for line in _printable(trace).rstrip().splitlines()))
+        click.echo("\n" + "\n".join(f"  {line}" for line in _without_control(trace).rstrip().splitlines()))
     click.echo()
 
 

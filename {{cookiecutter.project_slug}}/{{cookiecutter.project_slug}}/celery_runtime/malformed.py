@@ -18,7 +18,6 @@ from .nesting import DEEPEST, is_shallow
 from .rabbitmq_transport import UNREADABLE
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
-LONGEST_NAME = 255  # bytes, as for AMQP's short texts
 
 
 class Problem(NamedTuple):
@@ -75,8 +74,8 @@ def _check_headers(headers: Any) -> None:
 def _check_stated(fields: dict[str, Any]) -> None:
     """Check what the headers of a message state, or its body where Celery 3 has written it."""
     _require(_HIDDEN.isdisjoint(fields), "its headers hide what a task's request is made of")
-    _require(_is_name(fields["task"]), "its task is no printable text of 1 to 255 bytes")
-    _require(_is_name(fields.get("id")), "its id is no printable text of 1 to 255 bytes")
+    _require(record.is_name(fields["task"]), "its task is no printable text of 1 to 255 bytes")
+    _require(record.is_name(fields.get("id")), "its id is no printable text of 1 to 255 bytes")
     _check(fields, _FIELDS)
 
 
@@ -111,11 +110,6 @@ def _check(parts: dict[str, Any], tests: Mapping[str, tuple[str, Callable[[Any],
 def _require(fits: bool, problem: str) -> None:
     if not fits:
         raise _Malformed(problem)
-
-
-def _is_name(value: Any) -> bool:
-    # What is printable has no lone surrogate, and so can be encoded.
-    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= LONGEST_NAME
 
 
 def _is_text(value: Any) -> bool:

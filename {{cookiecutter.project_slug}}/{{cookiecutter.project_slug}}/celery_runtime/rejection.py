@@ -70,9 +70,8 @@ class RejectingConsumer(consumer.Consumer):
             if slots and slots.value < free:  # taken for it, and it does not run
                 slots.release()
             if not message.acknowledged:
-                self._turn_away(
-                    message, Problem(record.MALFORMED, f"{type(error).__name__}: {error}"), error, True
-                )
+                problem = Problem(record.MALFORMED, f"{type(error).__name__}: {error}")
+                self._turn_away(message, problem, error, keep_existing=True)
 
     def _is_of_connection(self, error: Exception) -> bool:
         # On Redis, kombu counts a KeyError among them: the worker would reconnect for ever.
@@ -105,7 +104,7 @@ class RejectingConsumer(consumer.Consumer):
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=id_)
 
     def _turn_away(
-        self, message: Any, problem: Problem, error: Exception | None = None, keep_existing: bool = False
+        self, message: Any, problem: Problem, error: Exception | None = None, *, keep_existing: bool = False
     ) -> None:
         self._bury(message, problem, keep_existing=keep_existing)
         message.reject_log_error(logger, self.connection_errors)

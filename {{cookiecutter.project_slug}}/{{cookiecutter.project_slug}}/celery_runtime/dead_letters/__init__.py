@@ -24,10 +24,10 @@ from ..environment import ConfigurationError
 from ..verdict import message_of
 from . import redaction, replay
 from .entry import DeadLetter
-from .selection import Selection
+from .selection import Selection, is_kind_of
 from .store import Bounds, Store, StoreBusy, StoreError
 
-__all__ = ["DeadLetter", "DeadLetters", "Requeued", "Selection", "StoreBusy", "StoreError"]
+__all__ = ["DeadLetter", "DeadLetters", "Requeued", "Selection", "StoreBusy", "StoreError", "is_kind_of"]
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from .entry import DeadLetter, body_as_text, moment
 # How often the task has come back from the dead letters: a header of its message.
 REQUEUES_HEADER = "dead_letter_requeues"
 LONGEST_TRACEBACK = 10_000  # characters
+LONGEST_NAME = 255  # bytes, as for AMQP's short texts
 
 # Kinds of what no exception of a task tells.
 LOST = "worker.lost"
@@ -82,17 +83,13 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
     headers = message.headers if isinstance(message.headers, dict) else {}
     properties = message.properties if isinstance(message.properties, dict) else {}
     priority = properties.get("priority")
-    now = moment(time.time())
     signature = _signature_of_message(message) if kind == UNKNOWN_TASK else None
-    return DeadLetter(
-        id=_printable(headers.get("id")) or str(uuid.uuid4()),
-        task=_printable(headers.get("task")),
-        kind=kind,
-        message=problem,
-        attempts=0,
-        first_failure=now,
-        last_failure=now,
-        worker=worker,
+    return _turned_away(
+        kind,
+        problem,
+        worker,
+        id=_name(headers.get("id")) or str(uuid.uuid4()),
+        task=_name(headers.get("task")),
         queue=_queue(app, message.delivery_info),
         priority=priority if isinstance(priority, int) else None,
         requeues=_requeues(headers),
@@ -103,18 +100,14 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
 
 def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadLetter:
     """Return the entry of something in the list of a queue that is no message at all."""
+    raw = body_as_text(item)
+    return _turned_away(MALFORMED, problem, worker, id=str(uuid.uuid4()), task=None, queue=queue, raw=raw)
+
+
+def _turned_away(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
     now = moment(time.time())
     return DeadLetter(
-        id=str(uuid.uuid4()),
-        task=None,
-        kind=MALFORMED,
-        message=problem,
-        attempts=0,
-        first_failure=now,
-        last_failure=now,
-        worker=worker,
-        queue=queue,
-        raw=body_as_text(item),
+        kind=kind, message=problem, attempts=0, first_failure=now, last_failure=now, worker=worker, **known
     )
 
 
@@ -146,7 +139,7 @@ def _queue(app: Any, delivery_info: Any) -> str | None:
     for queue in app.amqp.queues.values():
         if (queue.exchange.name, queue.routing_key) == (exchange, key):
             return str(queue.name)
-    return _printable(key)  # published to the queue by its name
+    return _name(key)  # published to the queue by its name
 
 
 def _signature(name: str, request: Context) -> dict[str, Any]:
@@ -193,8 +186,11 @@ def _raw(message: Any) -> dict[str, Any]:
     }
 
 
-def _printable(value: Any) -> str | None:
-    """Return a text that can name something in a table and in a key; None for all else."""
-    if isinstance(value, str) and value and value.isprintable() and len(value.encode()) <= 255:
-        return value
-    return None
+def is_name(value: Any) -> bool:
+    """Whether the value is a text that can name something in a table, in a key, and in AMQP: at most 255 bytes."""
+    # What is printable has no lone surrogate, and so can be encoded.
+    return isinstance(value, str) and value.isprintable() and 0 < len(value.encode()) <= LONGEST_NAME
+
+
+def _name(value: Any) -> str | None:
+    return value if is_name(value) else None

@@ -26,7 +26,7 @@ class Selection:
     def fits(self, one: Summary) -> bool:
         if self.ids and one.id not in self.ids:
             return False
-        if self.kind is not None and not f"{one.kind}.".startswith(f"{self.kind}."):
+        if self.kind is not None and not is_kind_of(one.kind, self.kind):
             return False
         if self.task is not None and not _names(one.task, self.task):
             return False
@@ -36,6 +36,11 @@ class Selection:
 
     def is_everything(self) -> bool:
         return self == Selection()
+
+
+def is_kind_of(kind: str, wider: str) -> bool:
+    """Whether a kind is the wider one or below it: network.dns is of network."""
+    return f"{kind}.".startswith(f"{wider}.")
 
 
 def _names(task: str, pattern: str) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.core.paginator import Paginator
 
-from ..dead_letters import DeadLetter, DeadLetters
+from ..dead_letters import DeadLetter, DeadLetters, is_kind_of
 from .models import DeadLetter as Model
 
 PARAMETERS = (SEARCH_VAR, "kind", "age", PAGE_VAR)
@@ -93,8 +93,8 @@ class Listing:
 
 
 def _below(kind: str, kinds: "Counter[str]") -> int:
-    """Return how many are of the kind and of those below it: network.dns is below network."""
-    return sum(number for one, number in kinds.items() if f"{one}.".startswith(f"{kind}."))
+    """Return how many are of the kind and of those below it."""
+    return sum(number for one, number in kinds.items() if is_kind_of(one, kind))
 
 
 def _labels(kinds: "Counter[str]", chosen: str | None) -> dict[str, str]:
