@@ -35,14 +35,16 @@ class Account:
         dead = [markers_in(_text(entry)) for entry in entries]
         not_found = self.sorts.keys() - done.union(revoked, *dead)
         without_marker = sum(not markers for markers in dead)
+        lost = len(not_found) - without_marker
         return {
             "sent": dict(Counter(self.sorts.values())),
             "done": len(done),
             "revoked": len(revoked),
             "dead": dict(Counter(entry.kind for entry in entries)),
             "dead without a marker": without_marker,
-            "lost": len(not_found) - without_marker,
-            "not found": {marker: self.sorts[marker] for marker in sorted(not_found)},
+            "lost": lost,
+            # Those without a marker are among them: which ones are lost cannot be told.
+            "not found": {marker: self.sorts[marker] for marker in sorted(not_found)} if lost else {},
         }
 
 
