@@ -41,6 +41,9 @@ POLICY: dict[str, Retry | Wait | Fail] = {
     # What your tasks raise as TransientError. A PermanentError is given up whatever stands here.
     "application": Retry(attempts=4, base=2, cap=60),
     "time_limit": Fail(),
+    # The process of the task was killed, or the whole worker with it; or its memory was used up. A worker that is lost
+    # proves nothing against a single task, so that even with one attempt there are two runs.
+    "worker": Retry(attempts=5, base=1, cap=30),
     "unexpected": Fail(),
 }
 

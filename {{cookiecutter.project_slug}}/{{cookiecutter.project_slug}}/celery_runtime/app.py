@@ -3,17 +3,15 @@
 import importlib
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import celery
 import click
 from celery import signals
-from kombu.exceptions import OperationalError
 
-from . import embedded, rabbitmq_transport, redis_transport, task_modules
+from . import broker, embedded, memory, rabbitmq_transport, redis_transport, task_modules, unreachable
 from .environment import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
     from .dead_letters.recorder import Recorder
     from .policy import Policy
 
+# A result that cannot be stored is tried again so often, with random pauses up to so many milliseconds: a minute.
+RESULT_RETRIES = 120
+RESULT_PAUSE = 1000
 RUNTIME = __name__.rpartition(".")[0]
 
 
@@ -52,6 +53,7 @@ class Celery(celery.Celery):
         redis_transport.install()
         rabbitmq_transport.install()
         self.duplicate_task_names: list[tuple[str, str, str]] = []
+        self.replaced_bases: list[tuple[traceback.FrameSummary, Any]] = []
         self.task_modules = task_modules.TaskModules(self, f"{main}.{tasks}")
         self.add_defaults(lambda: {"worker_consumer": f"{RUNTIME}.consumer:Consumer"})
         self.user_options["worker"].add(_tasks_option())
@@ -60,7 +62,18 @@ class Celery(celery.Celery):
         signals.after_setup_task_logger.connect(_set_up_logs)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
+        signals.worker_process_init.connect(self._prepare_process)
         signals.task_revoked.connect(_count_revoked)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "Task":  # the base of all tasks: who replaces it is warned of
+            self.replaced_bases.append((traceback.extract_stack(limit=2)[0], value))
+        super().__setattr__(name, value)
+
+    @cached_property
+    def Worker(self) -> Any:
+        named: Any = f"{RUNTIME}.worker:Worker"
+        return self.subclass_with_self(named)
 
     @cached_property
     def dead_letters(self) -> "DeadLetters":
@@ -93,18 +106,15 @@ class Celery(celery.Celery):
             raise ConfigurationError(problem, "Correct it in error_policy.py.")
         return Policy(table.POLICY, table.MAX_AGE)
 
-    def send_task(self, *args: Any, **options: Any) -> Any:
-        with self._explaining_a_missing_broker():
-            return super().send_task(*args, **options)
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        connection: Any = super().connection_for_write(url, **options)
+        patience = broker.patience(connection.transport.driver_type)
+        connection.transport_options = {**connection.transport_options, **patience}
+        return connection
 
-    @contextmanager
-    def _explaining_a_missing_broker(self) -> Iterator[None]:
-        try:
-            yield
-        except (OperationalError, OSError) as error:
-            if hint := embedded.hint(self.conf, "broker", "results"):
-                error.add_note(hint)
-            raise
+    def send_task(self, *args: Any, **options: Any) -> Any:
+        with unreachable.explained(self):
+            return super().send_task(*args, **options)
 
     def _load_task_modules(self, **_options: Any) -> None:
         _ = self.policy  # a wrong setting keeps a worker from starting
@@ -114,11 +124,20 @@ class Celery(celery.Celery):
 
     def _prepare_start(self, **_: Any) -> None:
         if self.task_modules.problems:  # the fatal ones have ended the process before
-            warning = task_modules.describe(self.task_modules.problems)
-            click.secho(f"warning: {warning}", fg="yellow", bold=True, err=True)
+            warnings = task_modules.describe(self.task_modules.problems)
+            click.secho(warnings, fg="yellow", bold=True, err=True)
+        memory.check(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
             click.echo(embedded.description(self.conf), err=True)
+
+    def _prepare_process(self, **_: Any) -> None:
+        memory.limit_process(self.conf.get("task_memory_limit"))
+        # A task that is done waits until its result can be stored, instead of failing for it. A client does not wait.
+        backend: Any = self.backend
+        backend.always_retry = True
+        backend.max_retries = RESULT_RETRIES
+        backend.max_sleep_between_retries_ms = RESULT_PAUSE
 
     def _warn_duplicate_task_name(self, name: str, existing: str, new: str, consequence: str) -> None:
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning

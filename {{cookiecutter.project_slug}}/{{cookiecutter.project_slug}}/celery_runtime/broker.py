@@ -7,6 +7,12 @@ from .embedded import PROJECT_BROKER
 from .environment import ConfigurationError
 
 REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
+PATIENCE = 2.0  # seconds in which a server must have answered
+SILENCE = 5.0  # seconds: that a worker bears with, which asks each second
+MARGIN = 60  # seconds from a message's delivery to the start of its task, and from its time limit to its end
+CONSUMER_TIMEOUT = 30 * 60.0  # seconds: RabbitMQ's, where rabbitmq.conf says nothing else
+VISIBILITY_TIMEOUT = 60 * 60.0  # seconds: kombu's, where the transport options say nothing else
+
 RABBITMQ_SCHEMES = ("amqp", "amqps", "pyamqp")
 
 
@@ -63,12 +69,26 @@ def _embedded(variable: str, database: int) -> str:
     )
 
 
+def longest_hold(conf: Any) -> float:
+    """Return the seconds for which a worker may hold a message before the broker hands it out a second time."""
+    if is_rabbitmq(conf.broker_read_url or conf.broker_url):
+        return float(conf.get("rabbitmq_consumer_timeout", CONSUMER_TIMEOUT))
+    return float(conf.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT))
+
+
+def patience(driver_type: str) -> dict[str, float]:
+    """Return the transport options of a connection that publishes: how long it waits for a server that is silent."""
+    names = ("socket_timeout",) if driver_type == "redis" else ("read_timeout", "write_timeout")
+    return dict.fromkeys(names, PATIENCE)
+
+
 def transport_options(url: str, project: str, longest_task: int) -> dict[str, Any]:
     """Return `broker_transport_options` for the URL.
 
     Args:
         project: the prefix of all keys on Redis.
-        longest_task: the hard time limit in seconds.
+        longest_task: the longest time limit of any task, in seconds. So long, and a little longer, it takes on Redis
+            until the tasks of a worker that was killed run again.
     """
     if is_rabbitmq(url):
         return {
@@ -79,11 +99,13 @@ def transport_options(url: str, project: str, longest_task: int) -> dict[str, An
         # Two projects on one Redis would share the list `tasks` and run each other's messages.
         "global_keyprefix": f"{project}:",
         # What runs longer than this is handed out a second time, so it must exceed every time limit.
-        "visibility_timeout": max(3600, longest_task + 60),
+        "visibility_timeout": longest_task + MARGIN,
         # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
-        # A connection that a firewall dropped in silence would otherwise hang for good.
+        "socket_connect_timeout": PATIENCE,
+        # A server that is silent, or a connection that a firewall dropped, would otherwise hang the worker for good.
+        "socket_timeout": SILENCE,
         "socket_keepalive": True,
         "health_check_interval": 25,
     }

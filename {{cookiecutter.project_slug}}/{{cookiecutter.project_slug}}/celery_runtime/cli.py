@@ -10,6 +10,7 @@ from . import embedded
 from .cli_options import as_json, own_app
 from .cli_output import echo_json, echo_table
 from .discovery import Problem
+from .new_task import Refused, write_new_task
 from .priorities import LEVELS, Priority
 from .queue_depth import Depth, read_depths
 from .task_modules import BrokenTaskModules, describe
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def tasks() -> None:
-    """Show and check the task files."""
+    """Show, check and write task files."""
 
 
 @tasks.command("list")
@@ -65,9 +66,29 @@ def check(ctx: click.Context, as_json: bool) -> None:
     else:
         ignored = len(app.task_modules.ignored)
         passed_over = f" {ignored} files were passed over: tasks list --ignored." if ignored else ""
-        click.echo(f"{len(app.task_modules.selected)} task files, no problem.{passed_over}")
+        number = len(app.task_modules.selected)
+        click.echo(f"{number} task file{'' if number == 1 else 's'}, no problem.{passed_over}")
     if any(problem.fatal for problem in problems):
         ctx.exit(1)
+
+
+@tasks.command("new")
+@click.argument("name")
+def new_task(name: str) -> None:
+    """Write a task file, and a test of it that passes.
+
+    NAME is that of the task (send_invoice) or of its file (ex20_send_invoice); billing/send_invoice
+    writes it into a sub-folder.
+    """
+    app = own_app()
+    try:
+        new = write_new_task(app, name)
+    except Refused as error:
+        raise click.ClickException(str(error)) from None
+    test = new.shown(new.test)
+    click.echo(f"Written in {app.task_modules.root}:\n  {new.shown(new.file)}\n  {test}\n")
+    click.echo(f"Next, make of both what you want, and run the test there:\n  uv run pytest {test}\n")
+    click.echo("A worker that runs must be restarted to know the task; `make dev` does it by itself.")
 
 
 @click.command()

@@ -1,16 +1,19 @@
 """The worker's consumer: what this worker is not to run, or not yet, goes back to its queue."""
 
+import warnings
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from . import delays
+from . import broker, delays, health
+from .guard import GIVE_BACK_AFTER, Guard
+from .liveness import Liveness
 from .rejection import RejectingConsumer
+from .waiting import wait_patiently
 
 logger = get_logger(__name__)
-
-GIVE_BACK_AFTER = 1.0  # seconds; at once, two workers would toss a message to and fro in a busy loop
 
 
 class Consumer(RejectingConsumer):
@@ -20,23 +23,73 @@ class Consumer(RejectingConsumer):
     """
 
     hub: Any  # the stubs of Celery do not know these
+    on_task_request: Any
+    task_consumer: Any
     qos: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._named_left_out: set[str] = set()
-        conf = self.app.conf
-        self._longest_hop = delays.longest_hop(conf.broker_read_url, conf.broker_transport_options)
+        self._liveness = Liveness(self.timer)
+        # Other pools than that of processes never give back what they took of it.
+        counts = getattr(self.controller.pool_cls, "uses_semaphore", False)
+        semaphore = self.controller.semaphore if counts else None
+        self._guard = Guard(self.app, semaphore, self.controller._process_task, self.timer)
+        self._give_to_pool = self.on_task_request
+        self.on_task_request = self._on_task_request
+        # Half of what the broker allows: the messages that are due wait for a process as well.
+        self._longest_hop = broker.longest_hold(self.app.conf) / 2
+
+    def ensure_connected(self, conn: Any) -> Any:
+        wait_patiently(conn, self._liveness)
+        return super().ensure_connected(conn)
+
+    def connect(self) -> Any:
+        connection = super().connect()
+        self._guard.settle()
+        return connection
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        for request in tuple(state.active_requests):
+            # A Redis that still answers would be given back what runs on, and it would run twice at the same time.
+            if let_go := getattr(request.message.channel, "let_go", None):
+                let_go(request.message.delivery_tag)
+        with warnings.catch_warnings():
+            # On Redis tasks are not cancelled, for the reason in settings.py; Celery has a page to say about it each time.
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+
+    def on_close(self) -> None:
+        super().on_close()
+        self._guard.lose_connection()
+
+    def on_ready(self) -> None:
+        super().on_ready()
+        for request in tuple(state.active_requests):  # those that have outlived a lost connection
+            adopt = getattr(self.task_consumer.channel, "adopt", None)
+            if adopt and not request.message.acknowledged:  # or it would fill the prefetch limit for ever
+                adopt(request.message)
+        self._liveness.tell(health.READY)
+
+    def shutdown(self) -> None:
+        # Before the messages go back: whoever takes them next must not find them noted as lost.
+        self._guard.settle()
+        super().shutdown()
+        self._liveness.end()
 
     def before_task(self, message: Any) -> None:
         delays.shorten(message, self._longest_hop, self.app.timezone)
+
+    def _on_task_request(self, request: Any) -> None:
+        if not self._guard.takes(request):
+            self._give_to_pool(request)
 
     def apply_eta_task(self, request: Any) -> None:
         self.outlive(request.message, self._apply_eta_task, request)
 
     def _apply_eta_task(self, request: Any) -> None:
         if delays.waits(request.message) and request.revoked():
-            self.qos.decrement_eventually()  # it has expired, or was revoked: RabbitMQ would drop it in silence
+            self.qos.decrement_eventually()  # it has expired, or was revoked: no other worker would run it either
         elif delays.waits(request.message):
             state.task_ready(request)
             self._give_back_soon(request.message, self.qos)

@@ -62,6 +62,7 @@ def main() -> None:
 @contextmanager
 def _broker(scratch: Path) -> Iterator["Celery"]:
     server = embedded.EmbeddedBroker(scratch)
+    os.environ["CELERY_HEALTH_FOLDER"] = str(scratch / "health")
     given = "CELERY_BROKER_URL" in os.environ
     os.environ.setdefault("CELERY_BROKER_URL", server.url())
     from .. import app

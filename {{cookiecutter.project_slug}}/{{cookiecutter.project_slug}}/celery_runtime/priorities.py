@@ -39,6 +39,8 @@ def priority_queue(name: str, **options: Any) -> Queue:
 class AMQP(amqp.AMQP):
     """Gives every published task a priority: its own, else its parent's, else NORMAL.
 
+    It also keeps RabbitMQ from dropping what has expired, of which nobody would be told: a worker does it.
+
     Every way to publish ends in `send_task_message`, after the options of the call, the task and
     the routes were merged: delay, apply_async, send_task, canvas, callbacks, retries and beat.
     """
@@ -49,6 +51,7 @@ class AMQP(amqp.AMQP):
 
         def send_with_priority(producer: Any, name: str, message: Any, **options: Any) -> None:
             options["priority"] = self._priority(name, message.body, options.get("priority"))
+            options.pop("expiration", None)  # the message says as well when it expires
             send(producer, name, message, **options)
 
         return send_with_priority

@@ -7,6 +7,7 @@ that are no message, kombu's worker drops them and its connection, or loses itse
 Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_q_for_pri`), kombu 5.7.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +19,10 @@ from kombu.utils.objects import cached_property
 
 from . import nesting
 from .priorities import LEVELS
+from .redis_fetch import FetchingChannel
 
 
-class _Guarded:
+class _Guarded(FetchingChannel):
     """A channel that hands what is no message to `connection.on_unreadable`, where a worker has set that."""
 
     priority_steps: Any = LEVELS[::-1]
@@ -30,14 +32,31 @@ class _Guarded:
         # kombu rounds down to a step by bisection, which needs ascending steps.
         return n
 
+    def renew(self, delivery_tag: str) -> None:
+        """Begin the visibility timeout of a message anew, unless it was handed out again already."""
+        with self.conn_or_acquire() as client:
+            client.zadd(self.unacked_index_key, {delivery_tag: time.time()}, xx=True)
+
+    def let_go(self, delivery_tag: str) -> None:
+        """Do not give this message back when the channel closes: its task still runs."""
+        self.qos._delivered.pop(delivery_tag, None)  # type: ignore[attr-defined]
+
+    def adopt(self, message: Any) -> None:
+        """Take over a message that another channel has let go: it is acknowledged by this one."""
+        message.channel = self
+        self.qos._quick_append(message.delivery_tag, message)  # type: ignore[attr-defined]
+
     @cached_property
     def client(self) -> Any:
-        client: Any = super().client  # type: ignore[misc]
+        client: Any = super().client
         parse = client.parse_response
 
         def parse_guarded(connection: Any, command: str, **options: Any) -> Any:
             reply = parse(connection, command, **options)
-            if command == "BRPOP" and reply and self._turns_away(*reply):
+            if command != "BRPOP":
+                return reply
+            reply = self.fetched(reply)
+            if reply and self._turns_away(*reply):
                 return None  # as if the time to wait had passed
             return reply
 
@@ -48,11 +67,12 @@ class _Guarded:
         bury: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
         if bury is None:
             return False
-        queue = bytes_to_str(key).rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
+        queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
         try:
             _check_message(self, item, queue)
         except Exception as error:  # noqa: BLE001 - whatever kombu would raise on it
             bury(item, queue, error)
+            self.forget(item)
             return True
         return False
 

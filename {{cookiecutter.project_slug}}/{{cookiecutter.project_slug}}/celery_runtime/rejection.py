@@ -39,6 +39,9 @@ class RejectingConsumer(consumer.Consumer):
         for task in self.app.tasks.values():
             if task.Request == DEFAULT_REQUEST:
                 task.Request = REQUEST
+            if task.acks_late:
+                # Celery would run it again without a bound, or count otherwise. The policy does it instead.
+                task.reject_on_worker_lost = task.retry_on_worker_lost = False
         super().update_strategies()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
@@ -112,7 +115,7 @@ class RejectingConsumer(consumer.Consumer):
 
     def _bury(self, message: Any, problem: Problem, *, keep_existing: bool = False) -> None:
         entry = record.of_message(self.app, message, problem.kind, problem.text, self.hostname)
-        logger.error("a message was turned away: %s", problem.text)
+        logger.error("a message was turned away: %s", problem.text, extra={"kind": problem.kind})
         # A pool without processes may have recorded the task's own error, which knows the cause better.
         self.app.dead_letters.keep(entry, keep_existing=keep_existing)
 

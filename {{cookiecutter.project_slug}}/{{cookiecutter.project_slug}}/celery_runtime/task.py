@@ -1,6 +1,7 @@
 """The base of every task: an error is classified where it happens, and the policy decides what follows."""
 
 import time
+import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, NoReturn
@@ -10,6 +11,7 @@ from celery import exceptions
 from celery.utils.log import get_logger
 from kombu.exceptions import OperationalError
 
+from . import time_limits
 from .errors import classify
 from .failures import FailureRecord
 from .policy import Action, Wait
@@ -46,6 +48,11 @@ class Task(celery.Task):  # type: ignore[type-arg]
 
     app: Any  # the stubs of Celery know another app
     policy: ClassVar[Mapping[str, Action] | None] = None
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        time_limits.drop_late_default(cls, app.conf)
+        super().on_bound(app)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request: Any = self.request_stack.top
@@ -91,23 +98,45 @@ class Task(celery.Task):  # type: ignore[type-arg]
             raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
         if request.is_eager or isinstance(error, Decision):
             return
-        policy = self.app.policy  # imports the user's rules as well, where no worker has done so yet
+        _ = self.app.policy  # imports the user's rules as well, where no worker has done so yet
         verdict = classify(error)
         record = FailureRecord.read(request.headers)
         now = time.time()
         record.add(verdict.kind, now)
         self.app.recorder.note(request.id, error, verdict, record)
-        delay = None
-        if not self._is_celerys(error):
-            row = policy.row(verdict.kind, self.policy)
-            failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
-            delay = policy.delay(row.action, verdict, failures, now)
-        if delay is None or self._limit_is_reached(record) or _expires_before(request, now + delay):
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # what filled the memory is in their variables
+        delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, record, now)
+        if delay is None:
             if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
                 self.app.recorder.record(self, request)
             return
         self.before_next_run(verdict)
-        self._run_again(error, round(delay, 3), record)
+        self._run_again(error, delay, record)
+
+    def delay_of_next_run(
+        self, request: Any, verdict: Verdict, record: FailureRecord, now: float
+    ) -> float | None:
+        """Return the seconds until the task runs again, None where it is given up.
+
+        Args:
+            request: the `celery.app.task.Context` of the run that failed.
+            verdict: on that failure.
+            record: of all failures, that one included.
+            now: the time of that one, in seconds since the epoch.
+        """
+        policy = self.app.policy
+        row = policy.row(verdict.kind, self.policy)
+        failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
+        delay: float | None = policy.delay(row.action, verdict, failures, now)
+        if delay is None or self._limit_is_reached(request, record) or _expires_before(request, now + delay):
+            return None
+        return round(delay, 3)
+
+    def next_run(self, request: Any, delay: float, record: FailureRecord) -> Any:
+        """Return the signature of the next run of a request."""
+        headers = {**(request.headers or {}), **record.headers()}
+        return self.signature_from_request(request, countdown=delay, retries=request.retries, headers=headers)
 
     def _is_celerys(self, error: Exception) -> bool:
         """Whether Celery was told what to do about the error."""
@@ -115,12 +144,12 @@ class Task(celery.Task):  # type: ignore[type-arg]
             return True
         return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
 
-    def _limit_is_reached(self, record: FailureRecord) -> bool:
+    def _limit_is_reached(self, request: Any, record: FailureRecord) -> bool:
         most = self._own_limit()
         if most is None:
             return False
         spent = record.count(lambda kind: not isinstance(self.app.policy.row(kind, self.policy).action, Wait))
-        return spent + self.request.retries > most
+        return spent + int(request.retries) > most
 
     def _own_limit(self) -> int | None:
         """Return `max_retries` where the task or a base of its own states it, None for no limit."""
@@ -132,11 +161,7 @@ class Task(celery.Task):  # type: ignore[type-arg]
         return None
 
     def _run_again(self, error: Exception, delay: float, record: FailureRecord) -> NoReturn:
-        request = self.request
-        headers = {**(request.headers or {}), **record.headers()}
-        again = self.signature_from_request(
-            request, countdown=delay, retries=request.retries, headers=headers
-        )
+        again = self.next_run(self.request, delay, record)
         try:
             again.apply_async()
         except (OperationalError, OSError) as problem:

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import environment
+from . import environment, time_limits
 from .discovery import Problem, TaskModule, folder_of, natural, project_root, scan, select
 from .priorities import LEVELS
-from .task_source import explicit_task_names, lines_of
+from .task_source import explicit_task_names, line_of_text, lines_of
 
 if TYPE_CHECKING:
     from .app import Celery
@@ -36,7 +36,9 @@ class BrokenTaskModules(SystemExit):
 
 def describe(problems: Iterable[Problem]) -> str:
     """Return two lines for each problem: where and what, then the remedy."""
-    return "\n".join(f"{p.file}:{p.line}: {p.problem}\n    {p.remedy}" for p in problems)
+    return "\n".join(
+        f"{'' if p.fatal else 'warning: '}{p.file}:{p.line}: {p.problem}\n    {p.remedy}" for p in problems
+    )
 
 
 class TaskModules:
@@ -66,10 +68,13 @@ class TaskModules:
         for module in self.selected:
             self.problems.extend(self._import(module))
         self.problems.extend(self._register())
+        self.problems.extend(self._foreign_bases())
         self.problems.extend(self._duplicate_names())
         self.problems.extend(self._wrong_options())
+        self.problems.extend(self._taken_queues())
         if any(problem.fatal for problem in self.problems):
             raise BrokenTaskModules(self.problems)
+        self.problems.extend(self._scheduled())
 
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module of this project that this worker was told to leave out."""
@@ -102,6 +107,33 @@ class TaskModules:
             folder = folder_of(self.package).relative_to(self.root).as_posix()
             problem = f"{_summary(error)} while the tasks were registered"
             yield Problem(folder, 1, problem, "Correct the options of a task's decorator.")
+        else:
+            for task in self.own_tasks():  # also those whose base is not the project's
+                time_limits.drop_late_default(task, self.app.conf)
+
+    def _foreign_bases(self) -> Iterator[Problem]:
+        from .task import Task  # a process that runs no task is spared its import
+
+        replacing = tuple(base for _, base in self.app.replaced_bases if isinstance(base, type))
+        for place, base in self.app.replaced_bases:
+            if isinstance(base, type) and not issubclass(base, Task):
+                yield Problem(
+                    self._relative(place.filename),
+                    place.lineno or 1,
+                    f"app.Task becomes {base.__name__}: error_policy.py no longer holds for the tasks of any file",
+                    f"Derive {base.__name__} from the Task of celery_config.py, and name it at the tasks that want it: "
+                    f"@app.task(base={base.__name__}).",
+                    fatal=False,
+                )
+        for task in self.own_tasks():
+            if task.__module__.startswith(f"{self.package}.") and not isinstance(task, (Task, *replacing)):
+                base = type(task).__mro__[1]
+                yield Problem(
+                    *self.location(task),
+                    f"the base of {task.name} is {base.__name__}, for which error_policy.py does not hold",
+                    f"Derive {base.__name__} from the Task of celery_config.py, not from Celery's.",
+                    fatal=False,
+                )
 
     def _duplicate_names(self) -> Iterator[Problem]:
         # Celery registers the tasks of an app in no particular order, and tells some twice.
@@ -121,21 +153,37 @@ class TaskModules:
         for task in self.own_tasks():
             queue = getattr(task, "queue", None)
             name = getattr(queue, "name", queue)
+            file, line = self.location(task)
             if name is not None and name not in queues:
-                file, line = self.location(task)
                 remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
                 yield Problem(file, line, f"the queue {name!r} of {task.name} does not exist", remedy)
             priority = getattr(task, "priority", None)
             if priority is not None and priority not in LEVELS:
-                file, line = self.location(task)
                 problem = f"the priority {priority!r} of {task.name} does not exist"
                 yield Problem(file, line, problem, "Use a whole number from 0 to 9.")
+            for problem, remedy in time_limits.problems(task, self.app.conf):
+                yield Problem(file, line, problem, remedy)
             if (table := getattr(task, "policy", None)) is not None:
                 from .policy import problems  # a process that runs no task is spared its import
 
-                file, line = self.location(task)
                 for problem in problems(table):
                     yield Problem(file, line, f"{task.name}: {problem}", "Correct the policy of this task.")
+
+    def _taken_queues(self) -> Iterator[Problem]:
+        file = f"{self.package.partition('.')[0]}/queues.py"
+        for name in sorted({"dead-letters", f"{self.app.main}.dead-letters"} & set(self.app.amqp.queues)):
+            problem = f"the queue {name!r} has the name under which dead letters are kept"
+            yield Problem(file, line_of_text(self.root / file, name), problem, "Give it another name.")
+
+    def _scheduled(self) -> Iterator[Problem]:
+        file = f"{self.package.partition('.')[0]}/schedule.py"
+        for entry, options in self.app.conf.beat_schedule.items():
+            name = options["task"]
+            if not name.startswith(f"{self.package}.") or name in self.app.tasks or self.owns_left_out(name):
+                continue
+            problem = f"{entry!r} is scheduled: the task {name}, which no task file has"
+            remedy = "Correct the name, or remove the entry."
+            yield Problem(file, line_of_text(self.root / file, entry), problem, remedy, fatal=False)
 
     def own_tasks(self) -> list[Any]:
         """Return all registered tasks but Celery's own."""

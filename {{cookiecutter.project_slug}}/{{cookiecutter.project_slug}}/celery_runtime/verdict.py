@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeGuard
 
-ROOTS = ("network", "database", "external", "application", "time_limit", "unexpected")
+ROOTS = ("network", "database", "external", "application", "time_limit", "worker", "unexpected")
 
 _KIND = re.compile(rf"({'|'.join(ROOTS)})(\.\w+)*", re.ASCII)
 

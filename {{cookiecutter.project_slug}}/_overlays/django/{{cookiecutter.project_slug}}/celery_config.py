@@ -3,6 +3,9 @@
 import os
 
 from .celery_runtime.app import Celery
+from .celery_runtime.django_task import DjangoTask as Task
+
+__all__ = ["Task", "app"]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dj_database_url
 
-from . import queues, results
+from . import queues, results, schedule
 from .celery_runtime import broker, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -84,6 +84,9 @@ CELERY_RESULT_BACKEND = results.url(CELERY_BROKER_URL)
 # A task file: any file of this name in celery_tasks/ and its sub-folders.
 CELERY_TASK_FILE_PATTERN = "ex*.py"
 
+CELERY_BEAT_SCHEDULE = schedule.SCHEDULE
+CELERY_TIMEZONE = TIME_ZONE  # of the crontabs in schedule.py
+
 CELERY_TASK_QUEUES = queues.QUEUES
 CELERY_TASK_DEFAULT_QUEUE = queues.DEFAULT_QUEUE
 CELERY_TASK_DEFAULT_EXCHANGE = queues.DEFAULT_QUEUE
@@ -106,6 +109,11 @@ CELERY_WORKER_ETA_TASK_LIMIT = None
 CELERY_TASK_TIME_LIMIT = environment.positive_integer("CELERY_TASK_TIME_LIMIT", default=300)
 CELERY_TASK_SOFT_TIME_LIMIT = environment.positive_integer("CELERY_TASK_SOFT_TIME_LIMIT", default=270)
 environment.check_time_limits(CELERY_TASK_SOFT_TIME_LIMIT, CELERY_TASK_TIME_LIMIT)
+# Megabytes that the process of a task may allocate before it gets a MemoryError. Only on Linux.
+CELERY_TASK_MEMORY_LIMIT = environment.positive_integer("CELERY_TASK_MEMORY_LIMIT", default=None)
+# Seconds that running tasks have to end after a SIGTERM, before they go back to their queue. It must be less than
+# what your platform allows: Docker 10 s, Kubernetes 30 s, systemd 90 s.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = environment.positive_integer("CELERY_SOFT_SHUTDOWN_TIMEOUT", default=20)
 
 # Results are kept for `.get()` and chords; a task whose result nobody reads sets ignore_result=True.
 CELERY_RESULT_EXPIRES = 24 * 60 * 60  # seconds
@@ -119,12 +127,18 @@ CELERY_DEAD_LETTER_MOST_REQUEUES = 3
 # Is given the name and the value of each argument, and returns what may be seen of it.
 CELERY_DEAD_LETTER_REDACT = f"{__package__}.celery_runtime.dead_letters.redaction:mask_secrets"
 
+# The longest time limit of any task is a number of its own where a task states more than the one above.
 CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(
     CELERY_BROKER_URL, project=__package__, longest_task=CELERY_TASK_TIME_LIMIT
 )
+# Seconds in which a server must have answered: the broker, and the Redis of the results, which is asked up to three times.
+CELERY_BROKER_CONNECTION_TIMEOUT = broker.PATIENCE
+CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = CELERY_REDIS_SOCKET_TIMEOUT = 1.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# With the stock limit of 100 attempts a worker ends while its broker is away for long.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # RabbitMQ hands out a lost connection's messages at once: without this they would run twice at the
-# same time. On Redis they would be stranded until the visibility timeout instead.
+# same time. On Redis a worker keeps what it runs, and ends it.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = broker.is_rabbitmq(CELERY_BROKER_URL)
 # With the stock policy a caller hangs for many seconds when the broker is down.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {

@@ -8,15 +8,14 @@ to count 100,000 entries is to read one set.
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import redis
 from kombu import Producer
-from kombu.exceptions import OperationalError
 from kombu.utils.json import dumps
 
+from ..broker_redis import channel_of, client_of
 from .entry import DeadLetter, Summary
 from .selection import Selection
 from .store import Bounds, Held, Publish, StoreError
@@ -82,21 +81,15 @@ class RedisStore:
         eldest = datetime.now(UTC).timestamp() - bounds.retention
         arguments = (entry.id, member, value, score, int(keep_existing), eldest, bounds.maximum)
         with self._channel() as channel:
-            _client(channel).register_script(_ADD)(self.keys, arguments)
+            client_of(channel).register_script(_ADD)(self.keys, arguments)
 
     @contextmanager
     def open(self) -> "Iterator[RedisReading]":
         with self._channel() as channel:
             yield RedisReading(channel, self.prefix, self.keys)
 
-    @contextmanager
-    def _channel(self) -> Iterator[Any]:
-        with self.app.pool.acquire(block=True) as connection:
-            try:
-                connection.ensure_connection(max_retries=1, interval_start=0)
-                yield connection.default_channel
-            except (redis.RedisError, OSError, OperationalError) as error:
-                raise StoreError(f"the dead letters at {connection.as_uri()}: {error}") from error
+    def _channel(self) -> AbstractContextManager[Any]:
+        return channel_of(self.app, lambda problem: StoreError(f"the dead letters at {problem}"))
 
 
 class RedisReading:
@@ -104,7 +97,7 @@ class RedisReading:
 
     def __init__(self, channel: Any, prefix: str, keys: list[str]) -> None:
         self.channel = channel
-        self.client = _client(channel)
+        self.client = client_of(channel)
         self.prefix = prefix
         self.keys = keys
         self._take = self.client.register_script(_TAKE)
@@ -150,8 +143,10 @@ class RedisReading:
         if self.client.hget(self.keys[0], held.summary.id) != held.token:
             return False  # another was quicker, and its task may have a result by now
         pushed: list[tuple[str, str]] = []
+        queues: list[str] = []
 
         def put(queue: str, message: Any, **_: Any) -> None:
+            queues.append(queue)
             level = self.channel._get_message_priority(message, reverse=False)
             pushed.append((self.prefix + self.channel._q_for_pri(queue, level), dumps(message)))
 
@@ -163,7 +158,11 @@ class RedisReading:
             del self.channel._put
         if not pushed:
             raise StoreError(f"no queue takes the task of the dead letter {held.summary.id}")
-        return self._remove(held, pushed)
+        if not self._remove(held, pushed):
+            return False
+        for queue in queues:
+            self.channel.wake(queue)
+        return True
 
     def remove(self, held: Held) -> bool:
         return self._remove(held, [])
@@ -180,11 +179,6 @@ class RedisReading:
                 _, _, text = value.rpartition(b"\n")
                 entry = DeadLetter.from_json(text)
                 yield Held(entry.summary, lambda entry=entry: entry, value)  # type: ignore[misc]
-
-
-def _client(channel: Any) -> Any:
-    # kombu's own client puts its prefix before the keys of some commands and not of others.
-    return redis.Redis(connection_pool=channel.pool)
 
 
 def _member(one: Summary) -> str:

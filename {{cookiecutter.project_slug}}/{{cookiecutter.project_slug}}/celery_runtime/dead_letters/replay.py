@@ -60,9 +60,25 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
 
 
 def _forget_result(app: Any, entry: DeadLetter) -> None:
-    """Forget that the task has failed: whoever waits for it is to wait for the next run."""
+    """Forget that the task has failed, and with it the rest of its chain: who waits is to wait for the next run."""
+    steps = entry.signature["options"].get("chain") or [] if entry.signature else []
     with suppress(Exception):  # a backend that is away, or none: the dead letter matters more
-        app.backend.forget(entry.id)
+        for task_id in (entry.id, *(step["options"]["task_id"] for step in steps)):
+            app.backend.forget(task_id)
+            _forget_unread(app.backend, task_id)
+
+
+def _forget_unread(backend: Any, task_id: str) -> None:
+    """Read what Redis has told this process and nobody has asked for: it would pass for the result of the next run.
+
+    Source: celery/backends/redis.py (`ResultConsumer`), Celery 5.7.
+    """
+    consumer: Any = getattr(backend, "result_consumer", None)
+    if hasattr(consumer, "_drain_one"):
+        with consumer._locked():
+            while consumer._pubsub and consumer._drain_one(consumer._pubsub, 0):
+                pass
+        backend._pending_messages.take(task_id, None)
 
 
 def _publish_raw(app: Any, entry: DeadLetter, producer: Any, requeues: dict[str, int]) -> None:

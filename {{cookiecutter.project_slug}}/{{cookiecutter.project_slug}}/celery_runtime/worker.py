@@ -1,0 +1,92 @@
+"""The worker program, which stops gently within a time."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import platforms, signals
+from celery.apps import worker
+from celery.apps.worker import safe_say  # type: ignore[attr-defined]
+from celery.platforms import EX_FAILURE, EX_OK
+from celery.worker import state
+
+from .process_exits import notice_at_once
+from .request import Request
+from .time_limits import drop_late_soft_limits
+
+LOOK_EVERY = 0.2  # seconds
+LONGEST_SHUTDOWN = 10.0  # seconds after the time that running tasks have
+
+
+class Worker(worker.Worker):
+    """Celery's, with another SIGTERM: it takes nothing new, and what runs has a time to end.
+
+    That time is the setting `worker_soft_shutdown_timeout`; what has not ended by then goes back to its queue.
+    Celery's own soft shutdown, behind the environment variable REMAP_SIGTERM, sleeps for all of that time and
+    answers neither the broker nor a probe meanwhile. And its warm one waits for the tasks outside its loop, where another
+    thread acknowledges them: some are not, and run twice.
+    """
+
+    # The stubs of Celery do not know these.
+    app: Any
+    consumer: Any
+    hostname: str
+    hub: Any
+    pool: Any
+    timer: Any
+    _is_stopping = False
+    _takes_nothing = False
+    _was_idle = False
+
+    def on_start(self) -> None:
+        super().on_start()
+        if self.hub:
+            self.timer.call_repeatedly(LOOK_EVERY, self._stop_when_idle)
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        super().install_platform_tweaks(worker)
+        if hasattr(signal, "SIGQUIT"):
+            platforms.signals["SIGTERM"] = self._on_sigterm
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        prefork = getattr(self.pool, "_pool", None)
+        if hasattr(prefork, "_event_process_exit"):
+            notice_at_once(prefork, hub)
+        super().register_with_event_loop(hub)
+        if hasattr(prefork, "on_timeout_set"):
+            drop_late_soft_limits(prefork)
+
+    def wait_for_soft_shutdown(self) -> None:  # type: ignore[override]
+        """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""
+
+    def _on_sigterm(self, *_: Any) -> None:
+        if self._is_stopping:
+            return
+        self._is_stopping = Request.worker_stops = True
+        seconds = self.app.conf.worker_soft_shutdown_timeout
+        safe_say(f"worker: stops; what runs may end within {seconds:g} s, or goes back to its queue")
+        signals.worker_shutting_down.send(sender=self.hostname, sig="SIGTERM", how="Warm", exitcode=EX_OK)
+        self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
+        # It hangs where the broker is silent. What runs dies with this process, and the broker hands it out anew.
+        self._after(seconds + LONGEST_SHUTDOWN, os._exit, EX_FAILURE)
+        if not self.hub or not state.reserved_requests:
+            state.should_stop = EX_OK  # type: ignore[assignment]
+
+    def _after(self, seconds: float, act: Callable[..., None], *args: Any) -> None:
+        timer = threading.Timer(seconds, act, args)
+        timer.daemon = True
+        timer.start()
+
+    def _stop_when_idle(self) -> None:
+        """Called by the loop: once it is to stop, take nothing new, and end when all is acknowledged."""
+        if not self._is_stopping:
+            return
+        if not self._takes_nothing:
+            self._takes_nothing = True
+            self.consumer.task_consumer.cancel()
+        is_idle = not state.reserved_requests
+        if is_idle and self._was_idle:  # in between, the loop has sent the last acknowledgement
+            state.should_stop = EX_OK  # type: ignore[assignment]
+        self._was_idle = is_idle
