@@ -46,9 +46,18 @@ class _Payments(BaseHTTPRequestHandler):
         self.send_response(503 if _Payments.asked == 1 else 402 if cents > 100_00 else 200)
         self.end_headers()
 
+    def log_message(self, *_: object) -> None:
+        pass  # or a line for each request would stand between what is printed
+
 
 def run_tasks() -> None:
-    """Charge two orders at a service on this machine. A worker must be running."""
+    """Charge two orders at a service on this machine. A worker must be running. Prints:
+
+    a small order: paid
+    a large one: declined
+    requests for two orders: 3
+    """
+    _Payments.asked = 0
     with HTTPServer(("127.0.0.1", 0), _Payments) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/charges"

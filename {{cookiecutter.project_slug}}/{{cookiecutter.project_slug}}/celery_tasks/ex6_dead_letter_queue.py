@@ -22,7 +22,13 @@ def send_invoice(addresses: str, customer: str) -> str:
 
 
 def run_tasks() -> None:
-    """Fail for want of an address, add it, and run the same task again. A worker must be running."""
+    """Fail for want of an address, add it, and run the same task again. A worker must be running. Prints:
+
+    given up: no address of ada is known
+    kept as a dead letter: application.no_address, after 1 run
+    requeued: sent to 12 St James's Square
+    still a dead letter: False
+    """
     with tempfile.TemporaryDirectory() as addresses:
         result = send_invoice.delay(addresses, "ada")
         print("given up:", result.get(timeout=30, propagate=False))
