@@ -18,6 +18,8 @@ from scripts.rabbitmq_node import RabbitMQNode, rabbitmq_node
 from scripts.redis_server import RedisServer, redis_server
 from scripts.unavailable import Unavailable
 
+collect_ignore = ["machinery"]  # these are run where they belong, by test_machinery.py
+
 OPTIONS = {
     "framework": ("django", "plain"),
     "broker": ("redis", "rabbitmq"),

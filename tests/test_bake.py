@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -15,35 +13,38 @@ from local_extensions import TAKEN
 from scripts.baking import TEMPLATE, BakedProject, bake, clean_environment
 
 from .conftest import COMBINATIONS, combination_id
+from .repositories import CRUFT, run, template_repository
 
 # In the template, two folders have this name: the project and its package.
 SLUG = "{{cookiecutter.project_slug}}"
 
 FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
-    "shop": "__init__.py celery_config.py error_policy.py queues.py results.py settings.py",
-    "shop/celery_runtime": """__init__.py app.py broker.py cli.py cli_dead_letters.py cli_options.py cli_output.py consumer.py database_errors.py delays.py demo.py
-        discovery.py embedded.py environment.py errors.py external_errors.py failures.py logs.py malformed.py nesting.py
-        network_errors.py policy.py priorities.py queue_depth.py rabbitmq_transport.py redis_transport.py rejection.py request.py stop.py task.py
-        task_modules.py task_source.py verdict.py""",
+    "shop": "__init__.py celery_config.py error_policy.py queues.py results.py schedule.py settings.py",
+    "shop/celery_runtime": """__init__.py app.py broker.py broker_redis.py cli.py cli_dead_letters.py cli_options.py cli_output.py consumer.py database_errors.py delays.py demo.py
+        discovery.py embedded.py environment.py errors.py external_errors.py failures.py guard.py health.py liveness.py logs.py lost_runs.py malformed.py memory.py nesting.py
+        network_errors.py new_task.py policy.py priorities.py process_exits.py queue_depth.py rabbitmq_transport.py redis_fetch.py redis_transport.py rejection.py request.py stop.py task.py
+        task_modules.py task_source.py time_limits.py unreachable.py verdict.py waiting.py worker.py""",
     "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_reading.py rabbitmq_store.py record.py recorder.py redaction.py
         redis_store.py replay.py selection.py store.py""",
-    "shop/celery_tasks": "__init__.py ex1_try_except.py ex3_auto_retry.py ex6_dead_letter_queue.py ex14_priorities.py",
-    "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py
-        test_broken_task_files.py test_celery_retries.py test_dead_letter_commands.py test_dead_letters.py test_dead_letters_away.py test_discovery.py test_embedded_broker.py test_engine_hooks.py
-        test_environment.py test_errors.py test_examples.py test_logs.py test_long_delays.py test_malformed_messages.py
-        test_odd_errors.py test_own_errors.py test_policy.py test_priorities.py test_retries.py test_selection.py
-        worker_process.py""",
+    "shop/celery_tasks": """__init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
+        ex5_error_handling_chain.py ex6_dead_letter_queue.py ex7_task_timeouts_revoking.py ex8_linking_result_callbacks.py
+        ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py
+        ex11_task_scheduling.py ex12_task_schedule_customization.py ex13_task_schedule_crontab.py ex14_priorities.py
+        ex15_progress.py ex16_bulk.py""",
+    "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py tasks.py
+        test_dead_letters.py test_discovery.py test_engine_hooks.py test_environment.py test_errors.py test_examples.py
+        test_guards.py test_own_errors.py test_policy.py test_priorities.py test_retries.py test_sentry.py worker_process.py""",
 }
 DJANGO_FILES = {
     ".": "manage.py",
     "shop": "asgi.py urls.py wsgi.py",
     "shop/celery_runtime": "django_task.py",
+    "shop/celery_tasks": "ex17_after_commit.py",
     "shop/celery_runtime/dead_letters_admin": "__init__.py admin.py apps.py display.py listing.py models.py",
     "shop/celery_runtime/dead_letters_admin/static/dead_letters": "dead_letters.css",
     "shop/celery_runtime/dead_letters_admin/templates/admin/dead_letters": """actions.html cells.html confirm.html
         entry.html fields.html list.html unavailable.html""",
-    "tests": "test_dead_letters_admin.py",
 }
 
 ALWAYS = {"celery[redis]", "kombu", "structlog"}
@@ -53,7 +54,6 @@ DEPENDENCIES = {
     ("plain", "redis"): ALWAYS,
     ("plain", "database"): {*ALWAYS, "sqlalchemy"},
 }
-CRUFT = (sys.executable, "-m", "cruft")
 AWKWARD = {
     "quotes": """Bob's "shop" 'n' `bar`""",
     "three quotes": '''"""shop""" \'\'\'bar\'\'\'''',
@@ -183,11 +183,6 @@ sys.addaudithook(write_down)
 """
 
 
-def run(*command: str, cwd: Path, **environment: str) -> str:
-    env = clean_environment(HOME=str(cwd), **environment)
-    return subprocess.run(command, cwd=cwd, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
 def test_the_next_steps_are_printed_and_nothing_else_is_done(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(WRITE_DOWN)  # Python imports it first, in the hooks too
     written_down = tmp_path / "written down"
@@ -202,27 +197,19 @@ def test_the_next_steps_are_printed_and_nothing_else_is_done(tmp_path):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template as it stands, committed to a repository of its own."""
-    folder = tmp_path_factory.mktemp("repository")
-    listed = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=TEMPLATE)
-    for name in [name for name in listed.split("\0") if (TEMPLATE / name).is_file()]:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(TEMPLATE / name, folder / name)
-    run("git", "init", "--quiet", cwd=folder)
-    run("git", "add", "--all", cwd=folder)
-    run("git", "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "All", cwd=folder)
-    return folder
+    return template_repository(tmp_path_factory.mktemp("repository"))
 
 
 @pytest.mark.parametrize("framework", ["django", "plain"])
 def test_cruft_creates_it_and_finds_nothing_to_update(framework, repository, tmp_path):
     context = json.dumps({"project_slug": "shop", "framework": framework})
-    run(*CRUFT, "create", str(repository), "--no-input", "--extra-context", context, cwd=tmp_path)
+    command = (*CRUFT, "create", str(repository), "--no-input", "--extra-context", context)
+    assert run(*command, cwd=tmp_path).startswith("\nNext:\n")
     created = BakedProject(tmp_path / "shop", "shop")
     expected = files_of(bake(tmp_path / "baked", {"project_slug": "shop", "framework": framework}))
     assert sorted(files_of(created)) == sorted([*expected, ".cruft.json"])
     assert "up to date" in run(*CRUFT, "check", cwd=created.path)
-    run(*CRUFT, "diff", "--exit-code", cwd=created.path)
+    assert run(*CRUFT, "diff", "--exit-code", cwd=created.path) == ""
 
 
 def test_cruft_can_be_left_at_the_second_question_for_the_slug(repository, tmp_path):

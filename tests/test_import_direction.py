@@ -33,6 +33,7 @@ LAYERS = (
     Row(0, "celery_runtime.errors", "celery_runtime.verdict celery_runtime.*_errors"),
     # The user's own tables.
     Row(1, "queues", "celery_runtime.priorities"),
+    Row(1, "schedule", ""),
     Row(1, "error_policy", "celery_runtime.errors celery_runtime.policy"),
     # The page in Django's admin. Nothing imports it: the settings name it.
     Row(
@@ -44,9 +45,9 @@ LAYERS = (
     Row(2, "celery_runtime celery_runtime.*", "celery_runtime.*"),
     # Settings.
     Row(3, "results", "celery_runtime.environment celery_runtime.broker"),
-    Row(3, "settings", "queues results celery_runtime.environment celery_runtime.broker"),
+    Row(3, "settings", "queues results schedule celery_runtime.environment celery_runtime.broker"),
     # The app. It names the folder of the task modules and imports none of them.
-    Row(4, "celery_config", "celery_runtime.app"),
+    Row(4, "celery_config", "celery_runtime.app celery_runtime.task celery_runtime.django_task"),
     Row(4, ".", "celery_config"),
     # The tasks.
     Row(5, "celery_tasks celery_tasks.*", "celery_config queues error_policy"),

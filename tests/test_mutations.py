@@ -1,4 +1,4 @@
-"""A mutation that no longer changes anything would go unnoticed until somebody runs all of them."""
+"""A mutation that changes nothing, or makes of its file what no Python can read, would prove nothing."""
 
 import pytest
 
@@ -8,3 +8,9 @@ from scripts.mutations import MUTATIONS
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
 def test_no_mutation_is_stale(baked, mutation):
     assert not mutation.is_stale(baked(framework="plain").package)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
+def test_what_is_mutated_can_still_be_read(baked, mutation):
+    source = (baked(framework="plain").package / mutation.file).read_text()
+    compile(source.replace(mutation.old, mutation.new), mutation.file, "exec")

@@ -1,6 +1,7 @@
 """Urgent work published behind a backlog starts next, by every way to publish, on both brokers."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,22 +16,25 @@ import os
 import time
 from pathlib import Path
 
-from celery.signals import before_task_publish
+from celery.signals import after_task_publish
 from shop.celery_config import app
 
 NOTES = Path(os.environ["NOTES"])
 LOW, HIGH = 2, 9
 
 
-@before_task_publish.connect
-def stamp(headers, **_):
-    headers["published"] = time.monotonic()
+def note(**fields):
+    with NOTES.open("a") as file:
+        file.write(json.dumps({**fields, "time": time.monotonic()}) + "\\n")
+
+
+@after_task_publish.connect
+def note_publication(headers, **_):
+    note(id=headers["id"], label="published")
 
 
 def write(task, label):
-    note = {"label": label, "start": time.monotonic(), "published": task.request.published}
-    with NOTES.open("a") as file:
-        file.write(json.dumps(note) + "\\n")
+    note(id=task.request.id, label=label)
 
 
 @app.task(queue="tasks", bind=True, ignore_result=True)
@@ -94,7 +98,8 @@ for way, labels in ways.items():
         low.apply_async((seconds * random.uniform(0.8, 1.2),), priority=LOW)
         published += 1
     before, highs = started("low"), started(labels[-1])
-    wait_for(lambda: started("low") > before)
+    # Of a worker that has just started, each process has its first task before the second.
+    wait_for(lambda: started("low") > max(before, concurrency))
     eval(way)
     wait_for(lambda: started(labels[-1]) > highs)
 """
@@ -129,18 +134,27 @@ def project(bake_own):
     return project
 
 
-def overtakings(notes: list[dict[str, float]], label: str) -> list[int]:
-    """For each task of the label: how many low ones started between its publication and its start."""
-    lows = [note["start"] for note in notes if note["label"] == "low"]
+def overtakings(notes: list[dict[str, Any]], label: str) -> list[int]:
+    """For each run of the label: how many low ones started between its publication and its start."""
+    lows = [note["time"] for note in notes if note["label"] == "low"]
+    published: dict[str, list[float]] = {}
+    starts: dict[str, list[tuple[float, str]]] = {}
+    for note in sorted(notes, key=lambda note: note["time"]):
+        if note["label"] == "published":
+            published.setdefault(note["id"], []).append(note["time"])
+        else:
+            starts.setdefault(note["id"], []).append((note["time"], note["label"]))
     return [
-        sum(note["published"] < start < note["start"] for start in lows)
-        for note in notes
-        if note["label"] == label
+        sum(publication < low < start for low in lows)
+        for id_, runs in starts.items()
+        # A run that is noted before its publication has waited for nothing.
+        for publication, (start, its_label) in zip(published.get(id_, []), runs, strict=False)
+        if its_label == label
     ]
 
 
-@pytest.mark.parametrize(("concurrency", "seconds", "most"), [(1, 0.06, 0), (4, 0.3, 1)])
-def test_urgent_work_starts_next(project, broker_url, redis_url, tmp_path, concurrency, seconds, most):
+@pytest.mark.parametrize(("concurrency", "seconds"), [(1, 0.06), (4, 0.3)])
+def test_urgent_work_starts_next(project, broker_url, redis_url, tmp_path, concurrency, seconds):
     notes_file = tmp_path / "notes"
     urls = {"CELERY_BROKER_URL": broker_url, "CELERY_RESULT_BACKEND": redis_url, "NOTES": str(notes_file)}
     with running_worker(project, tmp_path / "log", concurrency=concurrency, **urls) as worker:
@@ -151,7 +165,10 @@ def test_urgent_work_starts_next(project, broker_url, redis_url, tmp_path, concu
     counts = {label: overtakings(notes, label) for label in sorted(LABELS)}
     print(f"low tasks that overtook an urgent one: {counts}")
     assert all(counts.values())
-    assert max(max(each) for each in counts.values()) <= most, counts
+    # Of several processes each may have a message on its way to it, which seldom happens; were they held in line, all would.
+    every = [number for each in counts.values() for number in each]
+    assert max(every) <= (0 if concurrency == 1 else concurrency), counts
+    assert sum(every) <= len(every) / 2, counts
 
 
 def test_what_beat_publishes_starts_next(project, broker_url, tmp_path):

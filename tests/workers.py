@@ -37,9 +37,10 @@ def running_worker(
     *options: str,
     concurrency: int = 1,
     command: str = "worker",
+    cwd: str | Path = "/",
     **environment: str,
 ) -> Iterator[Worker]:
-    """Start `celery -A SLUG worker` in the folder `/`; end it and its children with SIGKILL."""
+    """Start `celery -A SLUG worker` in a folder that is not the project's; end it and its children with SIGKILL."""
     arguments = ["-m", "celery", "-A", project.slug, command, "--loglevel", "INFO", *options]
     if command == "worker":
         # RabbitMQ turns away a second worker of the same name.
@@ -48,8 +49,8 @@ def running_worker(
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(project.python), *arguments],
-            cwd="/",
-            env=clean_environment(**environment),
+            cwd=cwd,
+            env=clean_environment(CELERY_HEALTH_FOLDER=str(log.parent / "health"), **environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

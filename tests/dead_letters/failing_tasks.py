@@ -9,6 +9,8 @@ from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from ..celery_config import app
 from ..error_policy import PermanentError, Retry
 
+TWICE = {"worker": Retry(attempts=2, base=0)}
+
 
 @app.task(queue="tasks")
 def exception():
@@ -48,12 +50,12 @@ def bad_result():
     return object()
 
 
-@app.task(queue="tasks")
+@app.task(queue="tasks", policy=TWICE)
 def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.task(queue="tasks")
+@app.task(queue="tasks", policy=TWICE)
 def system_exit():
     raise SystemExit(3)
 
@@ -63,7 +65,7 @@ def rejected():
     raise Reject("not today", requeue=False)
 
 
-@app.task(queue="tasks")
+@app.task(queue="tasks", policy=TWICE)
 def memory_error():
     raise MemoryError
 

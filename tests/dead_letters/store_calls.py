@@ -17,6 +17,7 @@ from typing import Any
 
 import amqp
 import redis
+
 from shop import app
 from shop.celery_runtime.dead_letters import DeadLetter, Selection, StoreBusy, StoreError, replay
 from shop.celery_runtime.dead_letters.store import Bounds
@@ -76,7 +77,8 @@ class OnRedis:
         self.client.client_kill_filter(_type="normal", skipme=True)
 
     def _lists(self) -> list[bytes]:
-        return self.client.keys(f"{dead_letters.store.prefix}{QUEUE}*")
+        lists = self.client.keys(f"{dead_letters.store.prefix}{QUEUE}*")
+        return [key for key in lists if not key.endswith(b"tokens")]  # those have no messages
 
 
 class OnRabbitMQ:

@@ -20,6 +20,7 @@ class RedisPublisher:
 
     def publish(self, item: Item) -> None:
         self.client.lpush(self.list, item if isinstance(item, bytes) else item.for_redis())
+        self.channel.wake(QUEUE)
 
     def waiting(self) -> int:
         """Return how many messages no worker has taken or dealt with."""

@@ -12,6 +12,7 @@ from email.message import Message
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from shop.celery_runtime.errors import Verdict, classify, service_of
 from shop.celery_runtime.verdict import ROOTS
 from shop.error_policy import PermanentError, TransientError

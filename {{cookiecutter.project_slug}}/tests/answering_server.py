@@ -17,13 +17,14 @@ class AnsweringServer:
         self.answers = [(answer, {}) if isinstance(answer, int) else answer for answer in answers]
         self.times: list[float] = []  # when it was asked, in seconds
         self.headers: list[Message] = []  # of each request
+        self.bodies: list[bytes] = []
 
     def __enter__(self) -> Self:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 outer.times.append(time.monotonic())
                 outer.headers.append(self.headers)
                 status, headers = outer.answers[min(len(outer.times), len(outer.answers)) - 1]

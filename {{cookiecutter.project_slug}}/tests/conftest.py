@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,24 +17,30 @@ from .isolation import use_databases_in
 from .project_copy import ProjectCopy
 from .worker_process import WorkerProcess
 
-BROKERS = ("embedded", "redis", "rabbitmq")
+ROOT = Path(__file__).parent.parent
 
 scratch = Path(tempfile.mkdtemp(prefix="celery-test-", dir=temporary_folder()))
 server = EmbeddedBroker(scratch)
+lent = ExitStack()
 
 
 def pytest_configure() -> None:
     for name in [name for name in os.environ if name.startswith("CELERY_")]:
         del os.environ[name]
     os.environ["APP_ENV"] = "test"
+    os.environ["CELERY_HEALTH_FOLDER"] = str(scratch / "health")
     os.environ["CELERY_BROKER_URL"] = server.url(0)
     if results.url(server.url(0)) == server.url(0):
         os.environ["CELERY_RESULT_BACKEND"] = server.url(1)
     use_databases_in(scratch)
     server.start()
+    if given := os.environ.get("TEST_BROKER_URL"):
+        os.environ["CELERY_BROKER_URL"] = given  # before its queues are asked for, which loads the settings
+        lent.enter_context(empty_broker(given))
 
 
 def pytest_unconfigure() -> None:
+    lent.close()
     server.stop()
     shutil.rmtree(scratch, ignore_errors=True)
 
@@ -42,44 +48,10 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def worker() -> Iterator[WorkerProcess]:
     """A real worker of this project: `task.delay(…).get(timeout=10)` in a test is run by it."""
-    with WorkerProcess(app.main, scratch / "worker.log", concurrency=2) as process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    options = ("--include", "tests.tasks")
+    with WorkerProcess(app.main, scratch / "worker.log", *options, environment=environment) as process:
         yield process
-
-
-@contextmanager
-def lent_broker(name: str) -> Iterator[str]:
-    """Lend an empty broker: one of `BROKERS`. The last two come from TEST_REDIS_URL and TEST_RABBITMQ_URL."""
-    if name == "embedded":
-        own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
-        own.start()
-        try:
-            yield own.url()
-        finally:
-            own.stop()
-        return
-    variable = f"TEST_{name.upper()}_URL"
-    if variable not in os.environ:
-        pytest.skip(f"{variable} names no broker")
-    with empty_broker(os.environ[variable]) as url:
-        yield url
-
-
-@contextmanager
-def running_copy(broker: str, folder: Path, tasks: str) -> Iterator[tuple[ProjectCopy, WorkerProcess]]:
-    """A copy of the project with one task file, and its worker with one process, for all tests of a module."""
-    with lent_broker(broker) as url:
-        project = ProjectCopy(app.main, folder).create()
-        project.environment["CELERY_BROKER_URL"] = url
-        project.write("ex1.py", tasks)
-        with WorkerProcess(app.main, folder / "worker.log", environment=project.environment) as process:
-            yield project, process
-
-
-@pytest.fixture(params=BROKERS)
-def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of an empty broker of each sort."""
-    with lent_broker(request.param) as url:
-        yield url
 
 
 @pytest.fixture

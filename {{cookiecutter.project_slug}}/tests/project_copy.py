@@ -21,7 +21,7 @@ NOTE_TASK = """
 
 
 class ProjectCopy:
-    """A copy of the project's package, without its task files, in a folder of its own."""
+    """A copy of the project's package, without its task files and its schedule, in a folder of its own."""
 
     def __init__(self, package: str, folder: Path) -> None:
         self.package = package
@@ -33,8 +33,8 @@ class ProjectCopy:
 
     def create(self) -> Self:
         source = Path(importlib.import_module(self.package).__path__[0])
-        leave_out = shutil.ignore_patterns("__pycache__", "celery_tasks")
-        shutil.copytree(source, self.root / self.package, ignore=leave_out)
+        shutil.copytree(source, self.root / self.package, ignore=shutil.ignore_patterns("celery_tasks"))
+        (self.root / self.package / "schedule.py").write_text("SCHEDULE = {}\n")
         self.tasks.mkdir()
         (self.tasks / "__init__.py").touch()
         return self

@@ -1,236 +1,59 @@
-"""What has failed for good is kept, seen and run again, on every broker, whatever is killed in between."""
+"""What has failed for good is kept with its cause, and runs again once that is mended."""
 
-import json
+from celery import chain
 
-import pytest
+from {{ cookiecutter.project_slug }} import app
 
-from .conftest import BROKERS, running_copy
-
-TASKS = """
-    import os
-    import signal
-    import time
-    from pathlib import Path
-
-    from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
-
-    from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import PermanentError, Retry
-
-    def write(text):
-        with Path("NOTES_FILE").open("a") as file:
-            file.write(text + "\\n")
-
-    @app.task(queue="tasks", policy={"network": Retry(attempts=2, base=0)})
-    def fails():
-        write("run")
-        raise ConnectionResetError("gone")
-
-    @app.task(queue="tasks", soft_time_limit=0.5, time_limit=1)
-    def hangs():
-        try:
-            time.sleep(30)
-        except SoftTimeLimitExceeded:
-            time.sleep(30)
-
-    @app.task(queue="tasks")
-    def dies():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    @app.task(queue="tasks")
-    def rejects():
-        raise Reject("not today", requeue=False)
-
-    @app.task(queue="tasks")
-    def has_no_result():
-        return object()
-
-    @app.task(queue="tasks")
-    def runs_out_of_memory():
-        raise MemoryError
-
-    @app.task(queue="tasks")
-    def ignores():
-        raise Ignore
-
-    @app.task(queue="tasks", bind=True)
-    def ship(self, order, password=None):
-        file = Path("NOTES_FILE").with_name(order)
-        if not file.exists():
-            raise PermanentError(f"{order} is unknown", kind="application.unknown_order")
-        write(f"{order} {self.request.id} {self.request.delivery_info['priority']} attempt {self.attempt}")
-
-    @app.task(queue="tasks")
-    def bill(order):
-        write(f"bill {order}")
-"""
+from . import tasks
 
 KINDS = {
-    "fails": "network.unavailable",
-    "hangs": "time_limit.hard",
-    "dies": "worker.lost",
-    "rejects": "application.rejected",
-    "has_no_result": "unexpected",
-    "runs_out_of_memory": "unexpected",
-    "nobody_wrote_it": "message.unknown_task",
+    tasks.lose_connection: "network.unavailable",
+    tasks.hang: "time_limit.hard",
+    tasks.run_out_of_memory: "worker.memory",
+    tasks.reject: "application.rejected",
+    tasks.return_what_is_no_json: "unexpected",
 }
 
 
-@pytest.fixture(scope="module", params=BROKERS)
-def running(request, tmp_path_factory):
-    with running_copy(request.param, tmp_path_factory.mktemp("dead_letters"), TASKS) as lent:
-        yield lent
+def kept(*ids):
+    return {entry.id: entry for entry in app.dead_letters.find(*ids)}
 
 
-@pytest.fixture
-def copy(running):
-    copy, _ = running
-    run(copy, "app.dead_letters.purge(all=True)")
-    copy.notes_file.unlink(missing_ok=True)
-    return copy
+def test_every_final_failure_is_kept_once_with_its_kind(worker):
+    kinds = {task.apply_async(priority=7).id: kind for task, kind in KINDS.items()}
+    kinds[app.send_task("nobody.wrote_it", queue="tasks", priority=7).id] = "message.unknown_task"
+    worker.wait_for(lambda: len(kept(*kinds)) == len(kinds))
+    assert {id: entry.kind for id, entry in kept(*kinds).items()} == kinds
+    assert {entry.priority for entry in kept(*kinds).values()} == {7}
 
 
-@pytest.fixture
-def worker(running):
-    _, worker = running
-    worker.seen = len(worker.output())
-    return worker
+def test_an_entry_tells_how_often_it_was_tried_and_where_it_failed(worker):
+    result = tasks.lose_connection.delay()
+    result.get(timeout=10, propagate=False)
+    [entry] = kept(result.id).values()
+    assert (entry.attempts, entry.attempts_by_kind) == (2, {"network.unavailable": 2})
+    assert "ConnectionResetError: gone" in entry.traceback
 
 
-def run(copy, code):
-    """Run code in a process of its own; return what its variable `told` holds in the end."""
-    beginning = "import json\nfrom PACKAGE import app\nfrom PACKAGE.celery_tasks.ex1 import *\ntold = None"
-    return json.loads(copy.run(f"{beginning}\n{code}\nprint(json.dumps(told))"))
+def test_what_is_no_failure_is_not_kept(worker):
+    result = tasks.ignore.delay()
+    worker.wait_for(lambda: f"no dead letter for {tasks.ignore.name}[{result.id}]" in worker.output())
+    assert kept(result.id) == {}
 
 
-def entries(copy):
-    return run(copy, "told = [entry.as_dict() for entry in app.dead_letters.find()]")
+def test_what_is_mended_and_requeued_goes_on_as_it_was_meant_to(worker, tmp_path):
+    steps = chain(tasks.ship.s(str(tmp_path), "tea"), tasks.bill.s())
+    result = steps.apply_async(priority=8)
+    failed = result.parent.id
+    result.get(timeout=10, propagate=False)
+    (tmp_path / "tea").touch()
+    assert app.dead_letters.requeue(failed).ids == [failed]
+    assert app.AsyncResult(result.id).get(timeout=10) == "a bill for tea on attempt 1, priority 8"
+    assert kept(failed) == {}
 
 
-def kept(worker, number=1):
-    return lambda: worker.output()[worker.seen :].count("kept as a dead letter") >= number
-
-
-def test_every_final_failure_is_kept_once(copy, worker):
-    ids = run(
-        copy,
-        f"""
-names = {list(KINDS)}
-publish = lambda name: app.send_task(app.main + ".celery_tasks.ex1." + name, queue="tasks", priority=7)
-told = dict((publish(name).id, name) for name in names)
-told[ignores.delay().id] = "ignores"
-""",
-    )
-    worker.wait_for(kept(worker, len(KINDS)))
-    worker.wait_for(lambda: "no dead letter for" in worker.output()[worker.seen :])
-    found = entries(copy)
-    assert {ids[entry["id"]]: entry["kind"] for entry in found} == KINDS
-    assert len(found) == len(KINDS)
-    assert {entry["priority"] for entry in found} == {7}
-    [fails] = [entry for entry in found if entry["kind"].startswith("network")]
-    assert (fails["attempts"], fails["attempts_by_kind"]) == (2, {"network.unavailable": 2})
-    assert "ConnectionResetError: gone" in fails["traceback"]
-    assert worker.output().count(" ready.") == 1
-
-
-def test_what_is_mended_and_requeued_goes_on_as_it_was_meant_to(copy, worker):
-    publish = "told = (ship.s('tea') | bill.si('tea')).apply_async(priority=8).parent.id"
-    task_id = run(copy, publish)
-    worker.wait_for(kept(worker))
-    copy.notes_file.with_name("tea").touch()
-    run(copy, f"app.dead_letters.requeue({task_id!r})")
-    worker.wait_for(lambda: len(copy.notes()) == 2)
-    assert copy.notes() == [f"tea {task_id} 8 attempt 1", "bill tea"]
-    assert entries(copy) == []
-
-
-def test_an_expiry_that_has_passed_does_not_expire_what_is_requeued(copy, worker):
-    task_id = run(
-        copy,
-        """
-from datetime import datetime, timedelta
-told = ship.apply_async(("rye",), expires=datetime.utcnow() + timedelta(seconds=0.8)).id
-""",
-    )
-    worker.wait_for(kept(worker))
-    copy.notes_file.with_name("rye").touch()
-    run(copy, f"time.sleep(0.8); app.dead_letters.requeue({task_id!r})")
-    worker.wait_for(lambda: len(copy.notes()) == 1)
-
-
-def test_who_comes_too_late_to_requeue_leaves_the_result_alone(copy, worker):
-    told = run(
-        copy,
-        """
-task_id = ship.delay("barley").id
-while app.dead_letters.get(task_id) is None:
-    time.sleep(0.05)
-Path("NOTES_FILE").with_name("barley").touch()
-
-from PACKAGE.celery_runtime.dead_letters import Selection, replay
-
-with app.dead_letters.store.open() as reading:
-    held = next(reading.find(Selection((task_id,))))
-    if app.conf.broker_url.startswith("redis"):  # on RabbitMQ there is one reader at a time
-        app.dead_letters.requeue(task_id)
-        app.AsyncResult(task_id).get(timeout=10)
-        late = reading.requeue(held, lambda producer: replay.publish(app, held.load(), producer))
-        told = [late, app.AsyncResult(task_id).state]
-""",
-    )
-    assert told in (None, [False, "SUCCESS"])
-
-
-@pytest.mark.parametrize("moment", ["before_task_publish", "after_task_publish"])
-def test_a_requeue_that_is_killed_loses_nothing(copy, worker, moment):
-    run(copy, "ship.delay('sugar')")
-    worker.wait_for(kept(worker))
-    before = entries(copy)
-    with pytest.raises(AssertionError):
-        run(
-            copy,
-            f"""
-from celery import signals
-signals.{moment}.connect(lambda **_: os.kill(os.getpid(), signal.SIGKILL), weak=False)
-app.dead_letters.requeue(all=True)
-""",
-        )
-    assert entries(copy) == before
-
-
-def test_an_entry_that_comes_back_too_often_stays_unless_forced(copy, worker):
-    task_id = run(copy, "told = fails.delay().id")
-    worker.wait_for(kept(worker))
-    for number in range(1, 4):
-        run(copy, f"app.dead_letters.requeue({task_id!r})")
-        worker.wait_for(kept(worker, number + 1))
-    refused = run(copy, "told = app.dead_letters.requeue(all=True).refused")
-    assert "it has come back 3 times already" in refused[task_id]
-    [entry] = entries(copy)
-    assert (entry["requeues"], entry["attempts"]) == (3, 2)
-    assert copy.notes() == ["run"] * 8  # two each time
-    assert run(copy, "told = app.dead_letters.requeue(all=True, force=True).ids") == [task_id]
-
-
-def test_the_oldest_go_first(copy, worker):
-    found = run(
-        copy,
-        """
-from dataclasses import replace
-ship.delay("corn")
-while not (kept := app.dead_letters.find()):
-    time.sleep(0.05)
-for number in range(5):
-    moment = f"2026-01-0{number + 1}T00:00:00+00:00"
-    app.conf.update(dead_letter_maximum=3, dead_letter_retention=10**10)
-    app.dead_letters.keep(replace(kept[0], id=str(number), last_failure=moment))
-told = [[entry.id for entry in app.dead_letters.find()]]
-app.dead_letters.store._looked_at_age = -1e9
-app.conf.update(dead_letter_retention=1.0)
-app.dead_letters.keep(kept[0])
-told.append(len(app.dead_letters.find()))
-""",
-    )
-    assert len(found[0]) == 3
-    assert "0" not in found[0]
-    assert found[1] < 3
+def test_what_is_purged_is_gone(worker, tmp_path):
+    failed = tasks.ship.delay(str(tmp_path), "salt")
+    failed.get(timeout=10, propagate=False)
+    assert app.dead_letters.purge(failed.id) == [failed.id]
+    assert kept(failed.id) == {}

@@ -7,19 +7,36 @@ import celery.app.amqp
 import kombu
 import kombu.transport
 import kombu.transport.redis
+import kombu.transport.virtual
 import pytest
 import vine
 from celery import _state
 from celery.app import trace
 from celery.app.task import Context
+from celery.apps.worker import Worker
+from celery.backends.redis import ResultConsumer
+from celery.concurrency.asynpool import AsynPool
 from celery.worker import strategy
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu import Connection
+from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.transport.virtual.base import BrokerState
 
 REDIS = kombu.transport.redis.Channel
 
+ENSURE_CONNECTION = (
+    "(self, errback=None, max_retries=None, interval_start=2, interval_step=2, interval_max=30, "
+    "callback=None, reraise_as_library_errors=True, timeout=None)"
+)
+
 SIGNATURES = {
+    REDIS.basic_consume: "(self, queue, *args, **kwargs)",
+    REDIS._brpop_start: "(self, timeout=None)",
+    REDIS._brpop_read: "(self, **options)",
+    REDIS._do_restore_message: "(self, payload, exchange, routing_key, pipe, leftmost=False)",
+    kombu.transport.redis.QoS.append: "(self, message, delivery_tag)",
+    ResultConsumer._drain_one: "(self, pubsub, timeout)",
     celery.Celery._warn_duplicate_task_name: "(self, name, existing, new, consequence)",
     Consumer.on_unknown_task: "(self, body, message, exc)",
     Consumer.create_task_handler: f"(self, promise={vine.promise!r})",
@@ -27,14 +44,27 @@ SIGNATURES = {
     Consumer._limit_post_eta: "(self, request, bucket, tokens)",
     Consumer.call_soon: "(self, p, *args, **kwargs)",
     Consumer.connect: "(self)",
+    Consumer.ensure_connected: "(self, conn)",
+    Consumer.on_ready: "(self)",
+    Consumer.shutdown: "(self)",
     Consumer.update_strategies: "(self)",
     Consumer.on_decode_error: "(self, message, exc)",
     Consumer.on_invalid_task: "(self, body, message, exc)",
     Request.on_timeout: "(self, soft, timeout)",
     Request.on_failure: "(self, exc_info, send_failed_event=True, return_ok=False)",
     Request._success_was_stored: "(self)",
+    Request.cancel: "(self, pool, signal=None, emit_retry=True)",
+    Worker.install_platform_tweaks: "(self, worker)",
+    Worker.wait_for_soft_shutdown: "(self)",
+    Worker.register_with_event_loop: "(self, hub)",
+    Worker._process_task: "(self, req)",
+    AsynPool._create_timelimit_handlers: "(self, hub)",
+    AsynPool._event_process_exit: "(self, hub, proc)",
+    AsynPool._track_child_process: "(self, proc, hub)",
+    Connection._ensure_connection: ENSURE_CONNECTION,
     _state.get_current_task: "()",
     REDIS.priority: "(self, n)",
+    kombu.transport.redis.QoS.restore_unacked: "(self, client=None)",
     REDIS._q_for_pri: "(self, queue, pri)",
     REDIS._put: "(self, queue, message, **kwargs)",
     REDIS._get_message_priority: "(self, message, reverse=False)",
@@ -81,8 +111,26 @@ def test_messages_are_sent_by_one_function_that_an_amqp_class_can_wrap():
     assert "amqp.send_task_message(P, name, message, **options)" in inspect.getsource(celery.Celery.send_task)
 
 
-def test_redis_lists_are_read_in_the_order_of_the_steps():
-    assert "for pri in self.priority_steps" in inspect.getsource(REDIS._brpop_start)
+def test_what_is_held_on_redis_is_a_hash_and_a_sorted_set_by_the_tag_of_the_message():
+    append = inspect.getsource(kombu.transport.redis.QoS.append)
+    assert "zadd(self.unacked_index_key" in append
+    assert "dumps([message._raw, EX, RK])" in append
+
+
+def test_the_answer_of_redis_is_read_by_the_client_and_delivered_by_the_list_it_is_from():
+    read = inspect.getsource(REDIS._brpop_read)
+    assert "self.client.parse_response" in read
+    assert "rsplit(self.sep, 1)[0]" in read
+    assert "key = key[len(self.global_keyprefix):]" in inspect.getsource(
+        kombu.transport.redis.GlobalKeyPrefixMixin.parse_response
+    )
+
+
+def test_what_a_channel_of_redis_gives_back_is_what_it_has_delivered():
+    assert "for tag in self._delivered" in inspect.getsource(kombu.transport.redis.QoS.restore_unacked)
+    append = inspect.getsource(kombu.transport.virtual.QoS.append)
+    assert "self._quick_append(delivery_tag, message)" in append
+    assert "self.channel.basic_ack(self.delivery_tag" in inspect.getsource(kombu.Message.ack)
 
 
 def test_the_transports_of_redis_are_named_by_aliases():
@@ -92,6 +140,35 @@ def test_the_transports_of_redis_are_named_by_aliases():
 def test_a_task_names_the_class_of_its_requests():
     assert celery.Task.Request == "celery.worker.request:Request"
     assert "Request = symbol_by_name(task.Request)" in inspect.getsource(strategy.default)
+
+
+def test_a_free_process_is_one_of_a_semaphore_that_serves_in_order():
+    semaphore, served = LaxBoundedSemaphore(1), []
+    for number in range(3):
+        semaphore.acquire(served.append, number)
+    assert (served, semaphore.initial_value) == ([0], 1)
+    semaphore.release()
+    assert served == [0, 1]
+    assert "self._quick_acquire(self._process_task, req)" in inspect.getsource(Worker._process_task_sem)
+
+
+def test_a_sigterm_is_one_of_the_signals_that_the_worker_installs():
+    assert "install_worker_term_handler(worker)" in inspect.getsource(Worker.install_platform_tweaks)
+    assert "'celery.apps.worker:Worker'" in inspect.getsource(celery.Celery.Worker.func)
+
+
+def test_the_end_of_a_process_is_told_by_a_pipe_that_is_read_once():
+    source = inspect.getsource(AsynPool._track_child_process)
+    assert "fd = proc._sentinel_poll" in source
+    assert "self._event_process_exit, hub, proc" in source
+    assert "proc._sentinel_poll = None" in inspect.getsource(AsynPool._untrack_child_process)
+
+
+def test_the_pool_starts_the_timers_of_a_task_by_a_function_that_can_be_wrapped():
+    source = inspect.getsource(AsynPool._create_timelimit_handlers)
+    assert "def on_timeout_set(R, soft, hard)" in source
+    assert "self.on_timeout_set = on_timeout_set" in source
+    assert "on_timeout_set=self.on_timeout_set" in inspect.getsource(AsynPool.apply_async)
 
 
 def test_an_error_in_the_tracing_of_a_task_has_a_signal_of_its_own():

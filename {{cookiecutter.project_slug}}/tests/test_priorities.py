@@ -1,163 +1,32 @@
-import ast
-import json
-
 import pytest
 
-from {{ cookiecutter.project_slug }}.celery_runtime.priorities import Priority
+from {{ cookiecutter.project_slug }} import app
+from {{ cookiecutter.project_slug }}.queues import Priority
 
-PRIORITY_NOTES = """
-    from pathlib import Path
-
-    from PACKAGE.celery_config import app
-
-    def write(text):
-        with Path("NOTES_FILE").open("a") as file:
-            file.write(text + "\\n")
-
-    @app.task(queue="tasks", bind=True)
-    def seen(self, *args):
-        "Note the priority of the message that carried this task."
-        write(f"{args[-1]} {self.request.delivery_info['priority']}")
-
-    @app.task(queue="tasks", bind=True, priority=8)
-    def own(self):
-        write(f"own {self.request.delivery_info['priority']}")
-
-    @app.task(queue="tasks", bind=True)
-    def parent(self):
-        seen.delay("child")
-        seen.apply_async(("child with its own",), priority=1)
-
-    @app.task(queue="tasks", bind=True, max_retries=1)
-    def retried(self):
-        write(f"run {self.request.retries} {self.request.delivery_info['priority']}")
-        if self.request.retries == 0:
-            raise self.retry(countdown=0)
-
-    @app.task(queue="tasks")
-    def fail():
-        raise ValueError
-"""
+from .tasks import publish_child, tell_priority, tell_time
 
 
-@pytest.fixture
-def notes(copy):
-    copy.write("ex1.py", PRIORITY_NOTES)
-    return copy
+def test_a_backlog_runs_by_priority_and_unset_is_normal(worker):
+    worker.stop_gently()
+    results = {priority: tell_time.apply_async(priority=priority) for priority in (2, 6, None, 4, 0, 9, 5)}
+    worker.start()
+    assert sorted(results, key=lambda priority: results[priority].get(timeout=10)) == [9, 6, None, 5, 4, 2, 0]
 
 
-def test_a_backlog_runs_by_priority_and_unset_is_normal(copy, start, broker_url):
-    copy.write_note_task("ex1_note.py")
-    copy.run(
-        """
-        from PACKAGE.celery_tasks.ex1_note import note
-        for text, priority in [("2", 2), ("6", 6), ("unset", None), ("4", 4), ("0", 0), ("9", 9), ("5", 5)]:
-            note.apply_async((text,), priority=priority)
-        """,
-        CELERY_BROKER_URL=broker_url,
-    )
-    worker = start(CELERY_BROKER_URL=broker_url)
-    worker.wait_for(lambda: len(copy.notes()) == 7)
-    assert copy.notes() == ["9", "6", "unset", "5", "4", "2", "0"]
+def test_a_child_inherits_its_parents_priority(worker):
+    child = publish_child.apply_async(priority=Priority.HIGH).get(timeout=10)
+    assert app.AsyncResult(child).get(timeout=10) == Priority.HIGH
 
 
-WAYS = {
-    "seen.delay('x')": ["x 5"],
-    "seen.apply_async(('x',), priority=3)": ["x 3"],
-    "seen.apply_async(('x',), priority=0)": ["x 0"],
-    "own.delay()": ["own 8"],
-    "own.apply_async(priority=1)": ["own 1"],
-    "app.send_task(own.name)": ["own 8"],
-    "app.send_task(seen.name, ('x',))": ["x 5"],
-    "app.send_task(seen.name, ('x',), priority=9)": ["x 9"],
-    "group(seen.s('a'), seen.s('b').set(priority=1)).apply_async(priority=7)": ["a 7", "b 7"],
-    "chain(seen.s('a'), seen.s('b').set(priority=2), seen.s('c')).apply_async(priority=7)": [
-        "a 7",
-        "b 2",
-        "c 2",
-    ],
-    "chord([seen.si('head')], seen.si('body')).apply_async(priority=7)": ["body 7", "head 7"],
-    "chord([seen.si('head')])(seen.si('body').set(priority=9))": ["body 9", "head 5"],
-    "chord([seen.si('head')])(seen.si('body'))": ["body 5", "head 5"],
-    "seen.apply_async(('x',), priority=7, link=seen.si('link'))": ["link 7", "x 7"],
-    "seen.apply_async(('x',), priority=7, link=seen.si('link').set(priority=1))": ["link 1", "x 7"],
-    "fail.apply_async(priority=7, link_error=seen.si('errback'))": ["errback 7"],
-    "parent.apply_async(priority=7)": ["child 7", "child with its own 1"],
-    "retried.apply_async(priority=7)": ["run 0 7", "run 1 7"],
-}
-
-
-def test_every_way_to_publish_gives_the_priority_that_was_meant(notes, start, broker_url):
-    worker = start(CELERY_BROKER_URL=broker_url)
-    seen = notes.run(
-        f"""
-        import time
-        from pathlib import Path
-        from celery import chain, chord, group
-        from PACKAGE.celery_tasks.ex1 import *
-
-        notes = Path("NOTES_FILE")
-        for way, expected in {WAYS}.items():
-            notes.unlink(missing_ok=True)
-            eval(way)
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline:
-                found = sorted(notes.read_text().splitlines()) if notes.exists() else []
-                if len(found) >= len(expected):
-                    break
-                time.sleep(0.01)
-            print(repr((way, found)))
-        """,
-        CELERY_BROKER_URL=broker_url,
-    )
-    assert dict(map(ast.literal_eval, seen.splitlines())) == WAYS, worker.output()
-
-
-def test_a_route_can_set_the_priority(notes, start, broker_url):
-    notes.write("ex2.py", "from PACKAGE import app\napp.conf.task_routes = {'*.seen': {'priority': 6}}\n")
-    worker = start(CELERY_BROKER_URL=broker_url)
-    notes.run(
-        "from PACKAGE.celery_tasks.ex2 import *; from PACKAGE.celery_tasks.ex1 import seen; seen.delay('x')",
-        CELERY_BROKER_URL=broker_url,
-    )
-    worker.wait_for(lambda: notes.notes() == ["x 6"])
+def test_unset_is_normal_from_wherever_it_is_published(worker):
+    assert tell_priority.delay().get(timeout=10) == Priority.NORMAL
+    assert app.send_task(tell_priority.name).get(timeout=10) == Priority.NORMAL
 
 
 @pytest.mark.parametrize("priority", [-1, 10, "high"])
-def test_a_priority_that_does_not_exist_is_refused_where_it_is_published(copy, priority):
-    copy.write_note_task("ex1_note.py")
-    copy.run(f"""
-        from PACKAGE.celery_tasks.ex1_note import note
-        try:
-            note.apply_async(("x",), priority={priority!r})
-        except ValueError as error:
-            assert "must be a whole number from 0 to 9" in str(error)
-        else:
-            raise AssertionError("published")
-    """)
-
-
-def test_depths_are_shown_by_priority(copy, broker_url):
-    copy.write_note_task("ex1_note.py")
-    copy.run(
-        "from PACKAGE.celery_tasks.ex1_note import note\n"
-        "for priority in (9, 9, 0, None): note.apply_async(('x',), priority=priority)",
-        CELERY_BROKER_URL=broker_url,
-    )
-    for _ in range(2):  # looking must not change what is there
-        done = copy.celery("queues", "--json", CELERY_BROKER_URL=broker_url)
-        [depth] = json.loads(done.stdout)
-        assert (depth["queue"], depth["total"]) == ("tasks", 4)
-        by_priority = {level: count for level, count in depth["by_priority"].items() if count}
-        assert by_priority == {"0": 1, "5": 1, "9": 2}
-
-
-def test_a_broker_that_cannot_be_reached_is_one_line(copy):
-    done = copy.celery("queues", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("Error: the broker at redis://")
-    assert "127.0.0.1:1/0 cannot be used: " in line
+def test_a_priority_that_does_not_exist_is_refused_where_it_is_published(priority):
+    with pytest.raises(ValueError, match="must be a whole number from 0 to 9"):
+        tell_priority.apply_async(priority=priority)
 
 
 def test_names_are_ordered():

@@ -1,150 +1,41 @@
-"""What the policy makes of real errors, seen from outside: by real workers and the servers they talk to."""
+"""What the table of the project makes of real errors, seen by the service that a task calls."""
 
-import sqlite3
-
-import pytest
+from {{ cookiecutter.project_slug }} import app
 
 from .answering_server import AnsweringServer
-from .conftest import BROKERS, running_copy
-
-TASKS = """
-    import sqlite3
-    import urllib.request
-    from pathlib import Path
-
-    from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Fail, Retry, TransientError, Wait
-
-    def write(text):
-        with Path("NOTES_FILE").open("a") as file:
-            file.write(text + "\\n")
-
-    SOON = {
-        "external.unavailable": Retry(attempts=3, base=0.4, cap=0.4),
-        "external.busy": Wait(max_age=20),
-        "network": Retry(attempts=3, base=0.1, cap=0.1),
-        "database.conflict": Retry(attempts=20, base=0.5, cap=0.5),
-        "application": Retry(attempts=3, base=0.1, cap=0.1),
-    }
-
-    @app.task(queue="tasks", bind=True, policy=SOON)
-    def fetch(self, url):
-        write(f"fetch {self.attempt} {self.request.delivery_info['priority']}")
-        urllib.request.urlopen(url, timeout=5).close()
-        write("fetched")
-
-    @app.task(queue="tasks", policy=SOON)
-    def insert(path):
-        write("insert")
-        with sqlite3.connect(path, timeout=0) as connection:
-            connection.execute("INSERT INTO orders VALUES (1)")
-        connection.close()
-        write("inserted")
-
-    @app.task(queue="tasks", bind=True, policy=SOON)
-    def fail(self, kind):
-        write(f"fail {kind}")
-        raise TransientError("again", kind=f"{kind}_{self.attempt}")
-
-    @app.task(queue="tasks", policy={"": Fail()})
-    def opted_out():
-        write("opted out")
-        raise ConnectionError
-
-    @app.task(queue="tasks")
-    def note(text):
-        write(text)
-"""
+from .tasks import fetch, lose_connection_once
 
 
-@pytest.fixture(scope="module", params=BROKERS)
-def running(request, tmp_path_factory):
-    with running_copy(request.param, tmp_path_factory.mktemp("retries"), TASKS) as lent:
-        yield lent
+def state_of(result):
+    result.get(timeout=10, propagate=False)
+    return result.state
 
 
-@pytest.fixture
-def copy(running):
-    copy, _ = running
-    copy.notes_file.unlink(missing_ok=True)
-    return copy
-
-
-@pytest.fixture
-def worker(running):
-    _, worker = running
-    worker.seen = len(worker.output())
-    return worker
-
-
-def publish(copy, code):
-    copy.run(f"from PACKAGE.celery_tasks.ex1 import *\n{code}")
-
-
-def given_up(worker, count=1):
-    return lambda: worker.output()[worker.seen :].count("raised unexpected") == count
-
-
-def test_a_service_that_comes_back_is_asked_again(copy, worker):
+def test_a_service_that_comes_back_is_asked_again_with_the_same_priority(worker):
     with AnsweringServer(503, 503, 200) as server:
-        publish(copy, f"fetch.apply_async(({server.url!r},), priority=7)")
-        worker.wait_for(lambda: "fetched" in copy.notes())
-    assert copy.notes() == ["fetch 1 7", "fetch 2 7", "fetch 3 7", "fetched"]
-    assert all(pause < 1.4 for pause in server.pauses())
+        assert fetch.apply_async((server.url,), priority=7).get(timeout=10) == [3, 7]
+    assert all(pause < 1 for pause in server.pauses())
 
 
-def test_a_service_that_stays_away_is_given_up_after_as_many_runs_as_stated(copy, worker):
+def test_a_service_that_stays_away_is_given_up_after_as_many_runs_as_stated(worker):
     with AnsweringServer(500) as server:
-        publish(copy, f"fetch.delay({server.url!r})")
-        worker.wait_for(given_up(worker))
+        assert state_of(fetch.delay(server.url)) == "FAILURE"
     assert len(server.times) == 3
 
 
-def test_what_no_retry_can_mend_runs_once(copy, worker):
+def test_what_no_retry_can_mend_runs_once(worker):
     with AnsweringServer(404) as server:
-        publish(copy, f"fetch.delay({server.url!r}); opted_out.delay()")
-        worker.wait_for(given_up(worker, 2))
-    assert copy.notes() == ["fetch 1 5", "opted out"]
-
-
-def test_retry_after_is_waited_for_and_spends_no_attempt_and_no_process(copy, worker):
-    busy = (429, {"Retry-After": "1"})
-    with AnsweringServer(busy, busy, busy, 200) as server:
-        publish(copy, f"fetch.delay({server.url!r}); note.delay('meanwhile')")
-        worker.wait_for(lambda: "fetched" in copy.notes())
-    assert len(server.times) == 4  # more than the three attempts of any other row
-    assert all(pause >= 1 for pause in server.pauses())
-    assert copy.notes()[1] == "meanwhile"
-
-
-def test_a_retry_after_beyond_the_age_gives_up_at_once(copy, worker):
-    with AnsweringServer((503, {"Retry-After": "3600"})) as server:
-        publish(copy, f"fetch.delay({server.url!r})")
-        worker.wait_for(given_up(worker))
+        assert state_of(fetch.delay(server.url)) == "FAILURE"
     assert len(server.times) == 1
 
 
-def test_the_kinds_of_one_row_share_its_attempts(copy, worker):
-    publish(copy, "fail.delay('application.of_this_run')")
-    worker.wait_for(given_up(worker))
-    assert len(copy.notes()) == 3
+def test_retry_after_is_waited_for_and_spends_no_attempt(worker):
+    with AnsweringServer((429, {"Retry-After": "1"}), 503, 503, 200) as server:
+        assert fetch.delay(server.url).get(timeout=10) == [4, 5]
+    assert server.pauses()[0] >= 1
 
 
-def test_attempts_are_counted_for_each_row(copy, worker):
-    with AnsweringServer(500, 0, 500, 0, 500) as server:
-        publish(copy, f"fetch.delay({server.url!r})")
-        worker.wait_for(given_up(worker))
-    assert len(server.times) == 5  # the third 500 was the last
-
-
-def test_a_database_that_is_locked_is_tried_until_it_is_free(copy, worker, tmp_path):
-    path = str(tmp_path / "orders.sqlite3")
-    lock = sqlite3.connect(path, isolation_level=None)
-    lock.execute("CREATE TABLE orders (id)")
-    lock.execute("BEGIN EXCLUSIVE")
-    publish(copy, f"insert.delay({path!r})")
-    worker.wait_for(lambda: copy.notes().count("insert") >= 2)
-    lock.execute("COMMIT")
-    worker.wait_for(lambda: "inserted" in copy.notes())
-    assert lock.execute("SELECT count(*) FROM orders").fetchone() == (1,)
-    lock.close()
+def test_a_task_may_want_no_retry(worker):
+    result = lose_connection_once.delay()
+    assert state_of(result) == "FAILURE"
+    assert app.dead_letters.get(result.id).attempts == 1

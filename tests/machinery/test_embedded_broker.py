@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.celery_runtime import embedded
-from {{ cookiecutter.project_slug }}.celery_runtime.environment import ConfigurationError
+from shop.celery_runtime import embedded
+from shop.celery_runtime.environment import ConfigurationError
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ SEND = """
             yield lambda: send(properties=dict(content_type=b"\\xff"))
         else:
             channel = connection.default_channel
-            for item in (b"hello", b"null", b"[" * 100_000, b'{"properties": {}}'):
+            elsewhere = b'{"properties": {"delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": "x"}}}'
+            for item in (b"hello", b"null", b"[" * 100_000, b'{"properties": {}}', elsewhere):
                 yield lambda: channel.client.lpush(channel._q_for_pri("tasks", 5), item)
             yield lambda: send(properties=dict(priority="high"))
 
@@ -67,6 +68,18 @@ ODD_TASK = """
     @app.task(queue="tasks", Request=f"{__name__}:Odd")
     def odd():
         pass
+"""
+HELD = """
+    from PACKAGE import app
+    from PACKAGE.celery_runtime import broker
+
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        if broker.is_rabbitmq(app.conf.broker_url):
+            print(0)  # a message that was not acknowledged would come again
+        else:
+            with channel.conn_or_acquire() as client:
+                print(client.hlen(channel.unacked_key))
 """
 LIST = """
     import json
@@ -91,6 +104,7 @@ def test_each_becomes_a_dead_letter_and_the_rest_runs(running):
     kinds = json.loads(copy.run(LIST))
     assert sorted(set(kinds)) == ["message.malformed", "message.too_large", "message.undecodable"]
     assert len(kinds) == number
+    worker.wait_for(lambda: copy.run(HELD).strip() == "0")
     for calamity in ("would have ended the worker", "Connection to broker lost", "Unrecoverable error"):
         assert calamity not in worker.output()
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app
-from {{ cookiecutter.project_slug }}.celery_runtime.embedded import EmbeddedBroker
+from shop import app
+from shop.celery_runtime.embedded import EmbeddedBroker
 
-from .conftest import scratch
-from .project_copy import ProjectCopy
-from .worker_process import WorkerProcess
+from ..conftest import scratch
+from ..project_copy import ProjectCopy
+from ..worker_process import WorkerProcess
 
 TASKS = """
     import time

@@ -11,13 +11,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client, override_settings
 
-from {{ cookiecutter.project_slug }} import app
-from {{ cookiecutter.project_slug }}.celery_runtime import broker, dead_letters
-from {{ cookiecutter.project_slug }}.celery_runtime.dead_letters.record import REQUEUES_HEADER
+from shop import app
+from shop.celery_runtime import broker, dead_letters
+from shop.celery_runtime.dead_letters.record import REQUEUES_HEADER
 
+from ..project_copy import ProjectCopy
+from ..worker_process import WorkerProcess
 from .conftest import running_copy
-from .project_copy import ProjectCopy
-from .worker_process import WorkerProcess
 
 LIST = "/admin/dead_letters/deadletter/"
 REQUEUE, PURGE = f"{LIST}requeue/", f"{LIST}purge/"

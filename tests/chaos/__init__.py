@@ -1,0 +1,1 @@
+"""Workers and brokers that are killed and stopped at random moments, and an account of every task."""

@@ -1,0 +1,48 @@
+import ast
+
+import pytest
+
+WRONG = {
+    "unknown environment": ({"APP_ENV": "prod"}, "APP_ENV='prod' is unknown"),
+    "unknown broker": ({"CELERY_BROKER_URL": "sqs://key"}, "CELERY_BROKER_URL starts with 'sqs'"),
+    "no number": ({"CELERY_WORKER_CONCURRENCY": "many"}, "CELERY_WORKER_CONCURRENCY='many'"),
+    "zero": ({"CELERY_TASK_TIME_LIMIT": "0"}, "CELERY_TASK_TIME_LIMIT='0'"),
+    "soft above hard": ({"CELERY_TASK_SOFT_TIME_LIMIT": "400"}, "CELERY_TASK_SOFT_TIME_LIMIT (400 s)"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_setting_is_one_line_and_nothing_starts(copy, case):
+    environment, problem = WRONG[case]
+    done = copy.celery("worker", DJANGO_SECRET_KEY="set", **environment)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: {problem}")
+
+
+def test_the_environment_overrides_the_settings(copy):
+    code = """
+        from PACKAGE import app
+        names = ("broker_url", "result_backend", "worker_concurrency", "task_time_limit", "task_soft_time_limit")
+        print(*(app.conf[name] for name in names))
+    """
+    given = {
+        "CELERY_BROKER_URL": "amqp://somewhere//",
+        "CELERY_RESULT_BACKEND": "redis://elsewhere/3",
+        "CELERY_WORKER_CONCURRENCY": "7",
+        "CELERY_TASK_TIME_LIMIT": "60",
+        "CELERY_TASK_SOFT_TIME_LIMIT": "50",
+    }
+    assert copy.run(code, **given).split() == list(given.values())
+
+
+def test_each_broker_has_the_options_that_it_needs(copy):
+    code = (
+        "from PACKAGE import app; print(app.conf.broker_transport_options, app.conf.task_time_limit, sep='|')"
+    )
+    options, time_limit = copy.run(code).split("|")
+    redis = ast.literal_eval(options)
+    assert redis["global_keyprefix"] == f"{copy.package}:"
+    assert redis["visibility_timeout"] > int(time_limit)
+    rabbitmq, _ = copy.run(code, CELERY_BROKER_URL="amqp://somewhere//").split("|")
+    assert ast.literal_eval(rabbitmq) == {"confirm_publish": True}

@@ -1,0 +1,67 @@
+"""Workers that are told to stop, or lose their connection: what runs ends, or goes back at once."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from .crash_tasks import dead_letters, prepare, publish
+
+
+@pytest.fixture
+def project(copy, broker_url):
+    return prepare(copy, broker_url)
+
+
+def test_a_sigterm_lets_a_short_task_end(project, start):
+    publish(project, "sleeper.delay(1)")
+    worker = start()
+    worker.wait_for(lambda: "begins" in project.notes())
+    worker.process.terminate()
+    assert worker.process.wait(timeout=15) == 0
+    assert project.notes() == ["begins", "ends"]
+    second = start()
+    publish(project, "note.delay('next')")
+    second.wait_for(lambda: "next" in project.notes())
+    assert project.notes() == ["begins", "ends", "next"]
+
+
+# Some supervisors send it to the whole process group.
+@pytest.mark.parametrize("send", [os.kill, os.killpg])
+def test_a_sigterm_gives_a_long_task_back_at_once(project, start, send):
+    publish(project, "sleeper.delay(1.5)")
+    worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
+    began = time.monotonic()
+    worker.wait_for(lambda: "begins" in project.notes())
+    send(worker.process.pid, signal.SIGTERM)
+    assert worker.process.wait(timeout=15) == 0
+    assert '"kind": "unexpected"' not in worker.output()
+    second = start()
+    second.wait_for(lambda: project.notes().count("begins") == 2)
+    assert time.monotonic() - began < 15
+    second.wait_for(lambda: "ends" in project.notes())
+    assert project.notes() == ["begins", "begins", "ends"]
+    assert dead_letters(project) == []
+
+
+# RabbitMQ hands out everything anew, so there a worker stops what it runs.
+@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
+def test_a_connection_that_is_lost_has_nothing_run_twice(project, start):
+    worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
+    publish(project, "sleeper.delay(1.9)")
+    worker.wait_for(lambda: "begins" in project.notes())
+    project.run(
+        """
+        import redis
+        from PACKAGE import app
+        with app.connection_for_write() as connection:
+            client = redis.Redis(connection_pool=connection.default_channel.pool)
+            client.client_kill_filter(_type="normal", skipme=True)
+        """
+    )
+    worker.wait_for(lambda: worker.output().count("Connected to") == 2)
+    worker.wait_for(lambda: "ends" in project.notes())
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    assert project.notes() == ["begins", "ends", "next"]
