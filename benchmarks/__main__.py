@@ -4,13 +4,16 @@ import argparse
 import sys
 import traceback
 
-from . import bake_time, dead_letters, discovery, errors
+from . import bake_time, crashes, dead_letters, discovery, errors, fetching, first_test
 
 BENCHMARKS = {
     "bake_time": bake_time,
+    "crashes": crashes,
     "dead_letters": dead_letters,
     "discovery": discovery,
     "errors": errors,
+    "fetching": fetching,
+    "first_test": first_test,
 }
 
 

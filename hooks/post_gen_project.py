@@ -22,12 +22,14 @@ for name in CHOSEN:  # a license of "proprietary" has no overlay: no file to add
     move_in(OVERLAYS / name)
 shutil.rmtree(OVERLAYS)
 
-print(
-    """
+# "is defined": `cruft update` bakes the new version with the local_extensions.py of the old one.
+if not {{ baked_to_compare is defined }}:
+    print(
+        """
 Next:
   cd {{ cookiecutter.project_slug }}
   make demo      install it and watch it run; no server needed
   make worker    start a worker
   make test      run its tests
 """
-)
+    )

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,3 +88,25 @@ def bake(output: Path, answers: Mapping[str, str]) -> BakedProject:
         )
     project = Path(path)
     return BakedProject(project, project.name)
+
+
+def plain_project(output: Path) -> BakedProject:
+    """Bake a plain project with the slug "shop" below `output`, in silence, and install it."""
+    with silenced_stdout():  # the next steps are for a project that stays
+        project = bake(output, {"project_slug": "shop", "framework": "plain"})
+    project.install()
+    return project
+
+
+@contextmanager
+def silenced_stdout() -> Iterator[None]:
+    """Send what this process and its children print to nowhere."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

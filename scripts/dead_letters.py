@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tests.dead_letters.table import Row, rows
 
-from .baking import bake
+from .baking import plain_project
 from .columns import columns
-from .demo import silenced_stdout
 from .rabbitmq import virtual_host
 from .redis_server import redis_server
 from .unavailable import Unavailable
@@ -32,9 +31,7 @@ def cause_all() -> list[Row]:
         virtual_host() as rabbitmq,
     ):
         folder = Path(name)
-        with silenced_stdout():
-            project = bake(folder, {"project_slug": "shop", "framework": "plain"})
-        project.install()
+        project = plain_project(folder)
         for broker, url in (("redis", redis.url), ("rabbitmq", rabbitmq)):
             environment = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": redis.url, "APP_ENV": "test"}
             found += rows(project, broker, folder / f"{broker}.log", **environment)

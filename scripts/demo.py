@@ -5,11 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-from .baking import TEMPLATE, bake, clean_environment
+from .baking import TEMPLATE, bake, clean_environment, silenced_stdout
 from .rabbitmq import virtual_host
 from .unavailable import Unavailable
 
@@ -55,20 +54,6 @@ def run(folder: Path, answers: dict[str, str], environment: dict[str, str]) -> i
     if status == 0:
         print(f"\nA project of your own: cookiecutter {TEMPLATE}")
     return status
-
-
-@contextmanager
-def silenced_stdout() -> Iterator[None]:
-    """Send what this process and its children print to nowhere."""
-    sys.stdout.flush()
-    saved = os.dup(1)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .baking import TEMPLATE, BakedProject, bake, clean_environment
-from .demo import silenced_stdout
+from .baking import TEMPLATE, BakedProject, bake, clean_environment, silenced_stdout
 
 
 def install_libraries(project: BakedProject) -> None:

@@ -3,7 +3,6 @@
 `make fuzz N=20000 SEED=7 BROKER=rabbitmq` sends as many, repeats the run of that seed, on that broker.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +12,9 @@ from pathlib import Path
 from tests.malformed import tasks
 from tests.workers import running_worker
 
-from . import rabbitmq, redis_server
-from .baking import TEMPLATE, BakedProject, bake
-from .demo import silenced_stdout
+from . import choices, rabbitmq, redis_server
+from .baking import TEMPLATE, BakedProject, plain_project
 from .unavailable import Unavailable
-
-BROKERS = ("redis", "rabbitmq")
 
 
 def command(project: BakedProject, *arguments: str) -> list[str]:
@@ -40,9 +36,7 @@ def broker_urls(broker: str) -> Iterator[dict[str, str]]:
 
 def run(folder: Path, broker: str, number: int, seed: int) -> int:
     """Send the messages and print the account. Return the exit status."""
-    with silenced_stdout():
-        project = bake(folder, {"project_slug": "shop", "framework": "plain"})
-    project.install()
+    project = plain_project(folder)
     (project.tasks / tasks.FILE).write_text(tasks.SOURCE)
     log = folder / "log"
     with broker_urls(broker) as urls:
@@ -58,11 +52,7 @@ def run(folder: Path, broker: str, number: int, seed: int) -> int:
 
 
 def main() -> None:
-    broker = os.environ.get("BROKER") or BROKERS[0]
-    if broker not in BROKERS:
-        sys.exit(f"error: BROKER={broker!r} is unknown; use one of: {', '.join(BROKERS)}.")
-    number = int(os.environ.get("N") or 5_000)
-    seed = int(os.environ.get("SEED") or int.from_bytes(os.urandom(4), "big"))
+    broker, number, seed = choices.broker(), choices.number(5_000), choices.seed()
     print(f"{number} messages to {broker}; SEED={seed} repeats them", flush=True)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         try:

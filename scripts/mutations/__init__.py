@@ -1,6 +1,6 @@
 """Ways to break a generated project, one for each promise: a generated test must notice."""
 
-from . import dead_letters, discovery, errors, priorities, settings
+from . import crashes, dead_letters, discovery, errors, priorities, settings
 from .mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -11,4 +11,5 @@ MUTATIONS = (
     *errors.MUTATIONS,
     *settings.MUTATIONS,
     *dead_letters.MUTATIONS,
+    *crashes.MUTATIONS,
 )

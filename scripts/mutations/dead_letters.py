@@ -17,7 +17,7 @@ MUTATIONS = (
         f"{RUNTIME}/request.py",
         "        elif self._was_lost(error):",
         "        elif False:",
-        "test_dead_letters",
+        "test_guards or test_what_kills_its_process",
     ),
     Mutation(
         "a Reject leaves a dead letter",
@@ -78,9 +78,9 @@ MUTATIONS = (
     Mutation(
         "whoever waits for a requeued task waits for its next run",
         f"{DEAD_LETTERS}/replay.py",
-        "        app.backend.forget(entry.id)",
-        "        pass",
-        "test_examples",
+        "            app.backend.forget(task_id)",
+        "            pass",
+        "test_dead_letters or test_examples",
     ),
     Mutation(
         "there are no more entries than the settings allow",
@@ -165,5 +165,12 @@ MUTATIONS = (
         "            if self._is_of_connection(error):",
         "            if True:",
         "test_malformed_messages",
+    ),
+    Mutation(
+        "who requeues and waits is not told of the last failure",
+        f"{RUNTIME}/dead_letters/replay.py",
+        "            _forget_unread(app.backend, task_id)\n",
+        "",
+        "test_who_requeues_and_waits",
     ),
 )

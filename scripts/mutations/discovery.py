@@ -4,6 +4,13 @@ from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
     Mutation(
+        "no queue takes the place of the dead letters",
+        f"{RUNTIME}/task_modules.py",
+        "self.problems.extend(self._taken_queues())",
+        "pass",
+        "test_a_queue_does_not_take",
+    ),
+    Mutation(
         "task files are discovered",
         f"{RUNTIME}/app.py",
         "self.task_modules.load()",
@@ -74,6 +81,20 @@ MUTATIONS = (
         "test_broken_task_files",
     ),
     Mutation(
+        "a file that replaces the base of all tasks is warned of",
+        f"{RUNTIME}/app.py",
+        'if name == "Task":',
+        "if False:",
+        "test_broken_task_files",
+    ),
+    Mutation(
+        "a base that derives from the project's own is none",
+        f"{RUNTIME}/task_modules.py",
+        "if isinstance(base, type) and not issubclass(base, Task):",
+        "if isinstance(base, type):",
+        "test_broken_task_files",
+    ),
+    Mutation(
         "an empty folder is a warning",
         f"{RUNTIME}/discovery.py",
         "fatal=False,",
@@ -93,5 +114,33 @@ MUTATIONS = (
         "if not any(_matches(module, pattern) for module in modules):",
         "if False:",
         "test_selection",
+    ),
+    Mutation(
+        "a new task overwrites no file",
+        f"{RUNTIME}/new_task.py",
+        'path.open("x", encoding="utf-8")',
+        'path.open("w", encoding="utf-8")',
+        "test_new_task",
+    ),
+    Mutation(
+        "a new task is written with its test or not at all",
+        f"{RUNTIME}/new_task.py",
+        "                undo.callback(path.unlink)\n",
+        "",
+        "test_new_task",
+    ),
+    Mutation(
+        "a new task in a sub-folder imports the app",
+        f"{RUNTIME}/new_task.py",
+        '"dots": "." * new.module.count("."),',
+        '"dots": "..",',
+        "test_new_task",
+    ),
+    Mutation(
+        "a task whose base is not of the project is warned of",
+        f"{RUNTIME}/task_modules.py",
+        "not isinstance(task, (Task, *replacing))",
+        "False",
+        "test_a_task_whose_base",
     ),
 )

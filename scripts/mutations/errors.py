@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "Celery's own retries are not retried again",
         f"{RUNTIME}/task.py",
-        "        if not self._is_celerys(error):",
-        "        if True:",
+        "delay = None if self._is_celerys(error) else",
+        "delay =",
         "test_celery_retries",
     ),
     Mutation(
@@ -146,7 +146,7 @@ MUTATIONS = (
     Mutation(
         "max_retries of a task bounds the policy",
         f"{RUNTIME}/task.py",
-        "if delay is None or self._limit_is_reached(record) or",
+        "if delay is None or self._limit_is_reached(request, record) or",
         "if delay is None or",
         "test_celery_retries",
     ),

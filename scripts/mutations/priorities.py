@@ -11,6 +11,13 @@ MUTATIONS = (
         "test_priorities",
     ),
     Mutation(
+        "what has expired is told of on RabbitMQ too",
+        f"{RUNTIME}/priorities.py",
+        '            options.pop("expiration", None)  # the message says as well when it expires\n',
+        "",
+        "test_what_has_expired and rabbitmq",
+    ),
+    Mutation(
         "an unset priority is 5",
         f"{RUNTIME}/priorities.py",
         "stated = Priority.NORMAL",

@@ -22,7 +22,7 @@ MUTATIONS = (
         f"{RUNTIME}/broker.py",
         'value = environment.text("CELERY_BROKER_URL")',
         "value = None",
-        "test_environment",
+        "test_environment or test_priorities",
     ),
     Mutation(
         "one process starts the embedded broker",
