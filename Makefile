@@ -19,7 +19,7 @@ demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKE
 
 .PHONY: test
 test: .venv/ready  ## run every test, with real workers on real brokers
-	@$(RUN) pytest -n 2 --dist worksteal
+	@$(RUN) pytest -n 3 --dist worksteal
 
 .PHONY: test-fast
 test-fast: .venv/ready  ## run the tests that need no baked environment
@@ -30,8 +30,12 @@ lint: .venv/ready  ## check the style
 	$(RUN) ruff check $(CODE)
 	$(RUN) ruff format --check $(CODE)
 
+.PHONY: examples
+examples: .venv/ready  ## run every example in every combination of options, and print what it prints
+	@$(RUN) scripts.examples
+
 .PHONY: mutations
-mutations: .venv/ready  ## break the generated code, one promise at a time; a generated test must notice
+mutations: .venv/ready  ## break the generated code, one promise at a time; a test must notice
 	@$(RUN) scripts.mutations
 
 .PHONY: faults
@@ -45,6 +49,14 @@ dead-letters: .venv/ready  ## cause every way to fail on both brokers, and print
 .PHONY: fuzz
 fuzz: .venv/ready  ## send random messages to a worker; N=20000 SEED=7 BROKER=rabbitmq choose how many, which and where
 	@N=$(N) SEED=$(SEED) BROKER=$(BROKER) $(RUN) scripts.fuzz
+
+.PHONY: chaos
+chaos: .venv/ready  ## kill and stop workers and their broker under load; N=5000 SEED=7 BROKER=rabbitmq as above
+	@N=$(N) SEED=$(SEED) BROKER=$(BROKER) KEEP=$(KEEP) $(RUN) scripts.chaos
+
+.PHONY: outages
+outages: .venv/ready  ## take brokers away, flush them, fill their disk, and print what is seen of it
+	@$(RUN) scripts.outages
 
 .PHONY: bench
 bench: .venv/ready  ## print ratios measured side by side
