@@ -6,7 +6,14 @@ from scripts.machinery import FOLDER, copy_tests
 
 pytestmark = pytest.mark.baked
 
-LONGEST = ("test_crashes", "test_guard", "test_shutdown", "test_long_delays", "test_dead_letters")
+LONGEST = (
+    "test_crashes",
+    "test_guard",
+    "test_shutdown",
+    "test_lost_connections",
+    "test_long_delays",
+    "test_dead_letters",
+)
 MODULES = sorted(path.stem for path in FOLDER.glob("test_*.py"))
 # The longest first: they would end last.
 MODULES.sort(key=lambda name: name not in LONGEST)

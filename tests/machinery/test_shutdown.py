@@ -1,4 +1,4 @@
-"""Workers that are told to stop, or lose their connection: what runs ends, or goes back at once."""
+"""Workers that are told to stop: what runs ends, or goes back at once."""
 
 import os
 import signal
@@ -43,25 +43,3 @@ def test_a_sigterm_gives_a_long_task_back_at_once(project, start, send):
     second.wait_for(lambda: "ends" in project.notes())
     assert project.notes() == ["begins", "begins", "ends"]
     assert dead_letters(project) == []
-
-
-# RabbitMQ hands out everything anew, so there a worker stops what it runs.
-@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
-def test_a_connection_that_is_lost_has_nothing_run_twice(project, start):
-    worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
-    publish(project, "sleeper.delay(1.9)")
-    worker.wait_for(lambda: "begins" in project.notes())
-    project.run(
-        """
-        import redis
-        from PACKAGE import app
-        with app.connection_for_write() as connection:
-            client = redis.Redis(connection_pool=connection.default_channel.pool)
-            client.client_kill_filter(_type="normal", skipme=True)
-        """
-    )
-    worker.wait_for(lambda: worker.output().count("Connected to") == 2)
-    worker.wait_for(lambda: "ends" in project.notes())
-    publish(project, "note.delay('next')")
-    worker.wait_for(lambda: "next" in project.notes())
-    assert project.notes() == ["begins", "ends", "next"]

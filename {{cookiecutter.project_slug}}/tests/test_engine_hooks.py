@@ -60,6 +60,8 @@ SIGNATURES = {
     Worker._process_task: "(self, req)",
     AsynPool._create_timelimit_handlers: "(self, hub)",
     AsynPool._event_process_exit: "(self, hub, proc)",
+    AsynPool._on_soft_timeout: "(self, job, soft, hard, hub)",
+    AsynPool._on_hard_timeout: "(self, job)",
     AsynPool._track_child_process: "(self, proc, hub)",
     Connection._ensure_connection: ENSURE_CONNECTION,
     _state.get_current_task: "()",
@@ -82,6 +84,14 @@ def test_the_versions_are_those_the_hooks_were_read_in():
 @pytest.mark.parametrize("hook", SIGNATURES, ids=lambda hook: hook.__qualname__)
 def test_a_hook_is_called_as_before(hook):
     assert str(inspect.signature(hook)) == SIGNATURES[hook]
+
+
+def test_the_timer_of_a_limit_is_known_by_its_job():
+    handlers = inspect.getsource(AsynPool._create_timelimit_handlers)
+    assert "def on_timeout_set(R, soft, hard)" in handlers
+    assert "trefs[R._job] = call_later(" in handlers
+    assert "def on_timeout_cancel(R)" in handlers
+    assert "self._apply_result = maybe(ref, result)" in inspect.getsource(Request.execute_using_pool)
 
 
 def test_a_task_that_calls_itself_is_told_from_its_own_run():

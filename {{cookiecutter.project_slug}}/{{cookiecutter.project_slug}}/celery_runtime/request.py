@@ -16,6 +16,7 @@ from .dead_letters import record
 from .errors import classify
 from .failures import FailureRecord
 from .policy import Fail, Retry
+from .time_limits import end_soon
 from .verdict import Verdict
 
 logger = get_logger(__name__)
@@ -44,6 +45,7 @@ class Request(request.Request):
     store_errors: Any
     _already_cancelled: bool
     _already_revoked: bool
+    _apply_result: Any
     _context: Any
     message: Any
     _success: Any = None
@@ -107,12 +109,15 @@ class Request(request.Request):
             super().cancel(pool, signal, emit_retry)
         except NotImplementedError:  # a pool whose tasks cannot be ended from outside
             self._already_cancelled = False
+        else:
+            if job := self._apply_result and self._apply_result():
+                end_soon(pool._pool, job)
         finally:
             self._end(in_a_hurry=True)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if self._already_cancelled:
-            return  # its process may be gone while its end is not known yet, and another runs the task
+            return  # it did not heed that; another process runs the task
         requeued = self.task.acks_late and not self.task.acks_on_timeout
         if not soft and not state.should_terminate and not requeued:
             error = TimeLimitExceeded(timeout)
@@ -157,7 +162,7 @@ class Request(request.Request):
     def _was_interrupted(self, error: BaseException) -> bool:
         """Whether the run was ended because this worker stops, or has lost its broker; another will run the task."""
         if self._already_cancelled and isinstance(error, TimeLimitExceeded):
-            return True  # its process was ended before, and while a broker is waited for nobody notices that
+            return True  # it did not heed the signal
         if not isinstance(error, (Terminated, *LOST)) or self._already_revoked:
             return False
         # A signal to the whole process group reaches the processes of tasks as well.

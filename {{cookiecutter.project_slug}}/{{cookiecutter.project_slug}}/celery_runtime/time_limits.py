@@ -3,10 +3,13 @@
 Source: celery/concurrency/asynpool.py (`_create_timelimit_handlers`), Celery 5.7.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from . import broker
+
+GRACE = 5.0  # seconds
 
 
 def problems(task: Any, conf: Any) -> Iterator[tuple[str, str]]:
@@ -62,3 +65,29 @@ def drop_late_soft_limits(pool: Any) -> None:
         start_timers(job, None if soft and hard and soft >= hard else soft, hard)
 
     pool.on_timeout_set = on_timeout_set
+
+
+def end_soon(pool: Any, job: Any) -> None:
+    """Have what was sent a SIGTERM killed where it does not heed that. Its limits are void.
+
+    Args:
+        pool: the `AsynPool` of a worker.
+        job: what it made of the task.
+    """
+    if hasattr(pool, "on_timeout_set"):
+        pool.on_timeout_cancel(job)
+        pool.on_timeout_set(job, None, GRACE)
+
+
+def put_off_overdue(pool: Any, timer: Any) -> None:
+    """Act a little later on the limits that came while the worker waited for its broker, and its loop stood still.
+
+    Their tasks may have ended meanwhile, which the worker does not know yet, or be about to store their results.
+    """
+    now = time.monotonic()
+    for due, _, entry in timer.queue:
+        if due > now:
+            break
+        if not entry.canceled and entry.fun in (pool._on_soft_timeout, pool._on_hard_timeout):
+            entry.cancel()
+            pool._tref_for_id[entry.args[0]] = timer.call_after(GRACE, entry.fun, entry.args)

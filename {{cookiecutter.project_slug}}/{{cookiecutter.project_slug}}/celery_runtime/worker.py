@@ -14,7 +14,7 @@ from celery.worker import state
 
 from .process_exits import notice_at_once
 from .request import Request
-from .time_limits import drop_late_soft_limits
+from .time_limits import drop_late_soft_limits, put_off_overdue
 
 LOOK_EVERY = 0.2  # seconds
 LONGEST_SHUTDOWN = 10.0  # seconds after the time that running tasks have
@@ -57,6 +57,7 @@ class Worker(worker.Worker):
         super().register_with_event_loop(hub)
         if hasattr(prefork, "on_timeout_set"):
             drop_late_soft_limits(prefork)
+            put_off_overdue(prefork, self.timer)
 
     def wait_for_soft_shutdown(self) -> None:  # type: ignore[override]
         """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""

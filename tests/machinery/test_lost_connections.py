@@ -1,0 +1,110 @@
+"""Workers that lose their broker for a while: what ran has its end, once, and is no failure."""
+
+import os
+import time
+
+import pytest
+
+from .crash_tasks import dead_letters, prepare, publish
+from .line import Line
+
+STUBBORN = """
+    import os
+    import signal
+    import time
+
+    from PACKAGE.celery_config import app
+    from PACKAGE.celery_tasks.ex1 import write
+
+    @app.task(queue="tasks", bind=True)
+    def stubborn(self):
+        if self.request.delivery_info["redelivered"]:
+            return write("ends")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        write(str(os.getpid()))
+        time.sleep(60)
+"""
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def line(broker_url):
+    with Line(broker_url) as line:
+        yield line
+
+
+@pytest.fixture
+def project(copy, line):
+    prepare(copy, line.url)
+    if line.url.startswith("redis") and "CELERY_RESULT_BACKEND" in os.environ:
+        copy.environment["CELERY_RESULT_BACKEND"] = line.url  # as by default
+    return copy
+
+
+# RabbitMQ hands out everything anew, so there a worker stops what it runs.
+@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
+def test_a_connection_that_is_lost_has_nothing_run_twice(project, line, start):
+    worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
+    publish(project, "sleeper.delay(1.9)")
+    worker.wait_for(lambda: "begins" in project.notes())
+    line.cut()
+    line.mend()
+    worker.wait_for(lambda: worker.output().count("Connected to") == 2)
+    worker.wait_for(lambda: "ends" in project.notes())
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    assert project.notes() == ["begins", "ends", "next"]
+
+
+def test_tasks_that_end_while_their_broker_is_away_are_no_failures(project, line, start):
+    worker = start(concurrency=2)
+    publish(project, "sleeper.delay(1)", "sleeper.apply_async((1,), time_limit=1.9)")
+    worker.wait_for(lambda: project.notes() == ["begins", "begins"])
+    line.cut()
+    time.sleep(4)  # longer than their limits
+    line.mend()
+    worker.wait_for(lambda: "the broker is back" in worker.output())
+    worker.wait_for(lambda: project.notes().count("ends") == 2)
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    assert dead_letters(project) == []
+    assert "time limit" not in worker.output()
+
+
+@pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)
+def test_a_task_that_does_not_heed_that_it_is_stopped_is_no_failure(project, line, start):
+    project.write("ex3.py", STUBBORN)
+    worker = start(concurrency=2)
+    project.run("from PACKAGE.celery_tasks.ex3 import stubborn; stubborn.delay()")
+    worker.wait_for(project.notes)
+    process = int(project.notes()[0])
+    line.cut()
+    line.mend()
+    worker.wait_for(lambda: "ends" in project.notes())
+    worker.wait_for(lambda: not is_alive(process))
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    assert dead_letters(project) == []
+
+
+def test_a_worker_that_is_stopped_while_its_broker_is_away_loses_nothing(project, line, start):
+    worker = start(concurrency=2)
+    publish(project, "sleeper.delay(1)")
+    worker.wait_for(lambda: project.notes() == ["begins"])
+    line.cut()
+    worker.wait_for(lambda: "waits for its broker" in worker.output())
+    worker.process.terminate()
+    time.sleep(1)
+    line.mend()
+    assert worker.process.wait(timeout=15) == 0
+    second = start()
+    publish(project, "note.delay('next')")
+    second.wait_for(lambda: {"ends", "next"} <= set(project.notes()))
+    assert dead_letters(project) == []
