@@ -18,6 +18,7 @@ from tests.chaos.fleet import Fleet
 from .project import installed_project
 from .table import print_table, verdict
 
+BROKERS = ("Redis", "RabbitMQ")
 RUNS = 5
 TASK = 1.0  # seconds
 WORKERS, PROCESSES = 2, 2
@@ -43,38 +44,39 @@ print(json.dumps((time.perf_counter() - start) / {NOTED}))
 
 
 def main() -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as scratch,
-        redis_server() as redis,
-        virtual_host() as rabbitmq,
-    ):
+    with tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as scratch:
         project = installed_project(Path(scratch), "plain")
         load.prepare(project)
-        brokers = {"Redis": redis.url, "RabbitMQ": rabbitmq}
-        recoveries = {
-            name: [_recovery(project, url, redis.url) for _ in range(RUNS)] for name, url in brokers.items()
-        }
-        _show_recoveries(recoveries)
-        _show_probe(*_probes(project, redis.url))
-        _show_guard({name: _noting(project, url, redis.url) for name, url in brokers.items()})
+        _show_recoveries({name: [_recovery(project, name) for _ in range(RUNS)] for name in BROKERS})
+        _show_probe(*_probes(project))
+        _show_guard({name: _noting(project, name) for name in BROKERS})
 
 
 @contextmanager
-def _fleet(
-    project: BakedProject, broker: str, results: str
-) -> "Iterator[tuple[Fleet, Path, dict[str, str]]]":
-    with tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as name:
+def _servers(broker: str) -> Iterator[tuple[str, str]]:
+    """Lend the URLs of an empty broker and of a Redis for the results: what a killed worker held comes back late."""
+    with redis_server() as redis:
+        if broker == "Redis":
+            yield redis.url, redis.url
+        else:
+            with virtual_host() as rabbitmq:
+                yield rabbitmq, redis.url
+
+
+@contextmanager
+def _fleet(project: BakedProject, broker: str) -> Iterator[tuple[Fleet, Path, dict[str, str]]]:
+    with tempfile.TemporaryDirectory(prefix="cookiecutter-celery-") as name, _servers(broker) as urls:
         folder = Path(name)
         (folder / "notes").touch()
-        variables = load.environment(broker, results, folder)
+        variables = load.environment(*urls, folder)
         with Fleet(project, WORKERS, PROCESSES, folder, **variables) as fleet:
             fleet.tend_until(lambda: fleet.output().count(" ready.") == WORKERS, 30)
             yield fleet, folder / "notes", variables
 
 
-def _recovery(project: BakedProject, broker: str, results: str) -> float:
+def _recovery(project: BakedProject, broker: str) -> float:
     """Return the seconds from the SIGKILL of one of two busy workers to the end of the last task."""
-    with _fleet(project, broker, results) as (fleet, notes, variables):
+    with _fleet(project, broker) as (fleet, notes, variables):
         project.run(project.python, "-c", PUBLISH, check=True, **variables)
         fleet.tend_until(lambda: notes.read_text().count("begun") == WORKERS * PROCESSES, 30)
         fleet.workers[0].kill()
@@ -83,9 +85,9 @@ def _recovery(project: BakedProject, broker: str, results: str) -> float:
         return time.monotonic() - start
 
 
-def _probes(project: BakedProject, broker: str) -> tuple[list[float], list[float]]:
+def _probes(project: BakedProject) -> tuple[list[float], list[float]]:
     """Return the seconds that each run of the probe takes, and each of Celery's ping."""
-    with _fleet(project, broker, broker) as (fleet, _, _variables):
+    with _fleet(project, BROKERS[0]) as (fleet, _, _variables):
         probe = [str(project.python), "-I", "-S", str(project.package / "celery_runtime/health.py"), "ready"]
         ping = [str(project.python), "-m", "celery", "-A", project.slug, "inspect", "ping"]
         runs: tuple[list[float], list[float]] = ([], [])
@@ -99,12 +101,13 @@ def _probes(project: BakedProject, broker: str) -> tuple[list[float], list[float
         return runs
 
 
-def _noting(project: BakedProject, broker: str, results: str) -> list[float]:
-    variables = {"CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": results, "APP_ENV": "test"}
-    return [
-        json.loads(project.run(project.python, "-c", NOTE, check=True, **variables).stdout)
-        for _ in range(RUNS)
-    ]
+def _noting(project: BakedProject, broker: str) -> list[float]:
+    with _servers(broker) as (url, results):
+        variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": results, "APP_ENV": "test"}
+        return [
+            json.loads(project.run(project.python, "-c", NOTE, check=True, **variables).stdout)
+            for _ in range(RUNS)
+        ]
 
 
 def _show_recoveries(recoveries: dict[str, list[float]]) -> None:
