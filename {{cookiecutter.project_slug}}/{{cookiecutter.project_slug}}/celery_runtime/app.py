@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import sys
 import traceback
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,8 @@ class Celery(celery.Celery):
         memory.check(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
-            click.echo(embedded.description(self.conf), err=True)
+            # In beat, what goes to sys.stderr is logged by now, as a warning.
+            click.echo(embedded.description(self.conf), file=sys.__stderr__)
 
     def _prepare_process(self, **_: Any) -> None:
         memory.limit_process(self.conf.get("task_memory_limit"))
