@@ -1,11 +1,13 @@
 """Workers that lose their broker for a while: what ran has its end, once, and is no failure."""
 
 import os
+import signal
 import time
 
 import pytest
 
-from .crash_tasks import dead_letters, prepare, publish
+from ..worker_process import WorkerProcess
+from .crash_tasks import dead_letters, never_time_out, prepare, publish
 from .line import Line
 
 STUBBORN = """
@@ -107,4 +109,53 @@ def test_a_worker_that_is_stopped_while_its_broker_is_away_loses_nothing(project
     second = start()
     publish(project, "note.delay('next')")
     second.wait_for(lambda: {"ends", "next"} <= set(project.notes()))
+    assert dead_letters(project) == []
+
+
+@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
+def test_what_waits_for_its_time_while_redis_is_away_is_handed_out_anew(project, line, tmp_path):
+    never_time_out(project)
+    worker = WorkerProcess(project.package, tmp_path / "worker.log", environment=project.environment)
+    worker.command.remove("--without-gossip")  # Celery closes more connections then, in another order
+    with worker:
+        publish(project, "note.apply_async(('later',), countdown=4)")
+        worker.wait_for(lambda: "ex2_note.note" in worker.output().split(" ready.")[1])
+        line.cut()
+        worker.wait_for(lambda: "waits for its broker" in worker.output())
+        line.mend()
+        worker.wait_for(lambda: "later" in project.notes())
+    assert project.notes() == ["later"]
+    assert '"level": "critical"' not in worker.output()
+
+
+@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
+def test_a_lost_connection_takes_no_message_from_another_worker(project, broker_url, line, start):
+    one = start(CELERY_BROKER_URL=broker_url)
+    one.process.send_signal(signal.SIGSTOP)  # so that the other takes it
+    other = start("--tasks", "ex2*")
+    publish(project, "sleeper.delay(1.9)")
+    other.wait_for(lambda: "not selected" in other.output())
+    one.process.send_signal(signal.SIGCONT)
+    line.cut()
+    line.mend()
+    one.wait_for(lambda: "begins" in project.notes())
+    one.wait_for(lambda: "ends" in project.notes())
+    time.sleep(1)  # for a second run to begin
+    assert project.notes() == ["begins", "ends"]
+    assert "Error in timer" not in other.output()
+
+
+@pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
+def test_the_next_step_of_a_chain_waits_for_redis(project, line, start):
+    if results := os.environ.get("CELERY_RESULT_BACKEND"):
+        project.environment["CELERY_RESULT_BACKEND"] = results  # else the step before would wait for these
+    never_time_out(project)
+    worker = start()
+    publish(project, "(sleeper.si(1) | note.si('next')).delay()")
+    worker.wait_for(lambda: "begins" in project.notes())
+    line.cut()
+    time.sleep(6)
+    line.mend()
+    worker.wait_for(lambda: "next" in project.notes())
+    assert project.notes() == ["begins", "ends", "next"]
     assert dead_letters(project) == []

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from .crash_tasks import dead_letters, prepare, publish
+from .crash_tasks import dead_letters, give_back, lost_runs, never_time_out, prepare, publish
 
 
 @pytest.fixture
@@ -43,3 +43,30 @@ def test_a_sigterm_gives_a_long_task_back_at_once(project, start, send):
     second.wait_for(lambda: "ends" in project.notes())
     assert project.notes() == ["begins", "begins", "ends"]
     assert dead_letters(project) == []
+
+
+def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):
+    publish(project, "early.apply_async(task_id='one')")
+    worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
+    worker.wait_for(lambda: "early" in project.notes())
+    worker.process.terminate()
+    assert worker.process.wait(timeout=15) == 0
+    assert [entry["kind"] for entry in dead_letters(project)] == ["worker.lost"]
+    assert project.run("from PACKAGE import app; print(app.AsyncResult('one').state)").strip() == "FAILURE"
+
+
+def test_a_thread_that_is_interrupted_counts_for_nothing_and_its_task_runs_again(project, start):
+    publish(project, "sleeper.apply_async((1.5,), task_id='one')")
+    give_back(project)  # or the run would not be noted
+    if project.environment["CELERY_BROKER_URL"].startswith("redis"):
+        never_time_out(project)
+    project.change("celery_runtime/worker.py", "LONGEST_SHUTDOWN = 10.0", "LONGEST_SHUTDOWN = 0.1")
+    worker = start("--pool", "threads", CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
+    worker.wait_for(lambda: "begins" in project.notes())
+    worker.process.terminate()
+    worker.process.wait(timeout=15)
+    assert project.notes() == ["begins"]
+    assert lost_runs(project, "one") == 0
+    second = start()
+    second.wait_for(lambda: "ends" in project.notes())
+    assert project.notes() == ["begins", "begins", "ends"]

@@ -32,6 +32,8 @@ ENSURE_CONNECTION = (
 
 SIGNATURES = {
     REDIS.basic_consume: "(self, queue, *args, **kwargs)",
+    REDIS.close: "(self)",
+    kombu.transport.redis.QoS.restore_unacked_once: "(self, stderr=None)",
     REDIS._brpop_start: "(self, timeout=None)",
     REDIS._brpop_read: "(self, **options)",
     REDIS._do_restore_message: "(self, payload, exchange, routing_key, pipe, leftmost=False)",
@@ -119,6 +121,12 @@ def test_messages_are_sent_by_one_function_that_an_amqp_class_can_wrap():
     assert hasattr(inspect.getattr_static(celery.app.amqp.AMQP, "send_task_message"), "__get__")
     assert celery.Celery.amqp_cls == "celery.app.amqp:AMQP"
     assert "amqp.send_task_message(P, name, message, **options)" in inspect.getsource(celery.Celery.send_task)
+
+
+def test_what_follows_a_task_is_published_with_a_policy_of_its_own():
+    assert "_callback_publish_retry.set(True)" in inspect.getsource(celery.app.amqp.AMQP._retry_publish)
+    sender = inspect.getsource(celery.app.amqp.AMQP._create_task_sender)
+    assert "retry and _callback_publish_retry.get()" in sender
 
 
 def test_what_is_held_on_redis_is_a_hash_and_a_sorted_set_by_the_tag_of_the_message():

@@ -1,5 +1,6 @@
 """The worker's consumer: what this worker is not to run, or not yet, goes back to its queue."""
 
+import time
 import warnings
 from typing import Any
 
@@ -34,6 +35,7 @@ class Consumer(RejectingConsumer):
         # Other pools than that of processes never give back what they took of it.
         counts = getattr(self.controller.pool_cls, "uses_semaphore", False)
         semaphore = self.controller.semaphore if counts else None
+        self._not_given_back: dict[str, float] = {}  # since when, by the tag of the message
         self._guard = Guard(self.app, semaphore, self.controller._process_task, self.timer)
         self._give_to_pool = self.on_task_request
         self.on_task_request = self._on_task_request
@@ -54,6 +56,9 @@ class Consumer(RejectingConsumer):
             # A Redis that still answers would be given back what runs on, and it would run twice at the same time.
             if let_go := getattr(request.message.channel, "let_go", None):
                 let_go(request.message.delivery_tag)
+        # A Redis that is away takes back nothing.
+        held = getattr(getattr(self.task_consumer, "channel", None), "held", list)
+        self._not_given_back.update(dict.fromkeys(held(), time.time()))
         with warnings.catch_warnings():
             # On Redis tasks are not cancelled, for the reason in settings.py; Celery has a page to say about it each time.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
@@ -69,7 +74,15 @@ class Consumer(RejectingConsumer):
             adopt = getattr(self.task_consumer.channel, "adopt", None)
             if adopt and not request.message.acknowledged:  # or it would fill the prefetch limit for ever
                 adopt(request.message)
+        while self._not_given_back:
+            self.task_consumer.channel.give_back(*self._not_given_back.popitem())
         self._liveness.tell(health.READY)
+
+    def hand_back(self) -> None:
+        """Called by a thread, when this process ends at once: give back what runs, which was not lost."""
+        self._guard.let_go(tuple(state.active_requests))
+        if hasattr(self.task_consumer.channel, "held"):
+            self.task_consumer.channel.qos.restore_unacked()
 
     def shutdown(self) -> None:
         # Before the messages go back: whoever takes them next must not find them noted as lost.
@@ -119,7 +132,9 @@ class Consumer(RejectingConsumer):
             self.call_soon(self._give_back, message, qos)
 
     def _give_back(self, message: Any, qos: Any) -> None:
-        if qos is self.qos:  # after a reconnect there is a new limit, which was never raised
-            qos.decrement_eventually()
-            qos.update()  # or this worker would take it back at once, into its own line
+        if qos is not self.qos:
+            # The connection it came by is gone, and the message may be another worker's by now.
+            return
+        qos.decrement_eventually()
+        qos.update()  # or this worker would take it back at once, into its own line
         message.reject_log_error(logger, self.connection_errors, requeue=True)

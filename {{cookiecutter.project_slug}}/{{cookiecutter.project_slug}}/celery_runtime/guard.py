@@ -8,7 +8,7 @@ Alone means: it begins when nothing else runs in this worker, and until it has e
 another such task too, goes back to its queue, for other workers. A pool without a semaphore runs it beside others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery.utils.log import get_logger
@@ -38,6 +38,7 @@ class Guard:
         self.timer = timer
         self._alone: Any = None  # the request that runs alone, or waits for the others to end
         self._to_forget: set[str] = set()
+        self._connections = 0  # that were lost
 
     def takes(self, request: Any) -> bool:
         """Whether the request is dealt with here: it may have been begun before, or another one is to be alone."""
@@ -52,9 +53,17 @@ class Guard:
         return True
 
     def lose_connection(self) -> None:
-        """Forget what waits to be alone: the broker hands it out anew."""
+        """Forget what waits, to be alone or to be given back: the broker hands it out anew."""
+        self._connections += 1
         if self._alone is not None and self._alone.on_end is None:
             self._alone = None
+
+    def let_go(self, requests: Iterable[Any]) -> None:
+        """Take back the notes of runs that are interrupted."""
+        for request in requests:
+            if request.on_end is not None:
+                self._to_forget.add(request.id)
+        self.settle()
 
     def settle(self) -> None:
         """Take back the notes of runs that ended while the broker was away, or in a hurry."""
@@ -119,7 +128,11 @@ class Guard:
 
     def _give_back_later(self, request: Any) -> None:
         state.task_ready(request)
-        self.timer.call_after(GIVE_BACK_AFTER, request.reject, (), {"requeue": True})
+        self.timer.call_after(GIVE_BACK_AFTER, self._give_back, (request, self._connections))
+
+    def _give_back(self, request: Any, connections: int) -> None:
+        if connections == self._connections:
+            request.reject(requeue=True)
 
     def _free_process(self) -> None:
         if self.semaphore:

@@ -15,6 +15,8 @@ from kombu import Exchange, Queue
 from kombu.utils.objects import cached_property
 
 LEVELS = tuple(range(10))
+# What follows a task that is done is published for about a minute: nobody would publish it again.
+FOLLOWING = {"max_retries": 30, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 2.0}
 
 
 class Priority(enum.IntEnum):
@@ -52,6 +54,8 @@ class AMQP(amqp.AMQP):
         def send_with_priority(producer: Any, name: str, message: Any, **options: Any) -> None:
             options["priority"] = self._priority(name, message.body, options.get("priority"))
             options.pop("expiration", None)  # the message says as well when it expires
+            if amqp._callback_publish_retry.get():  # type: ignore[attr-defined]
+                options["retry_policy"] = {**FOLLOWING, **(options.get("retry_policy") or {})}
             send(producer, name, message, **options)
 
         return send_with_priority

@@ -10,6 +10,8 @@ Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_re
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
@@ -76,7 +78,8 @@ class FetchingChannel:
 
     QoS: Any = QoSOfFetched
 
-    _brpop_sent_at: float  # these are kombu's
+    _brpop_read: Any  # these are kombu's
+    _brpop_sent_at: float
     _in_poll: Any
     _lookup: Any
     _q_for_pri: Any
@@ -85,9 +88,12 @@ class FetchingChannel:
     active_queues: Any
     brpop_timeout: Any
     client: Any
+    closed: bool
     conn_or_acquire: Any
+    connection_errors: Any
     global_keyprefix: str
     priority_steps: Any
+    qos: Any
     sep: str
     unacked_index_key: str
     unacked_key: str
@@ -115,6 +121,20 @@ class FetchingChannel:
             keys = self._prefixed([*lists, self.unacked_key, self.unacked_index_key])
             command = ["EVAL", FETCH, len(keys), *keys, time.time()]
         self.client.connection.send_command(*command)
+
+    def close(self) -> None:
+        """Give back what is held, as far as Redis answers, and close.
+
+        Where it does not, kombu leaves the channel half closed, and breaks when it closes it again.
+        """
+        if not self.closed:
+            with suppress(Empty, OSError, *self.connection_errors):
+                if self._in_poll:
+                    self._brpop_read()
+            with suppress(OSError, *self.connection_errors):
+                self.qos.restore_unacked_once()
+            self.qos._delivered.clear()
+        super().close()  # type: ignore[misc]
 
     def fetched(self, reply: Any) -> Any:
         """Return list and message of the answer to what was sent last, None where there is no message."""

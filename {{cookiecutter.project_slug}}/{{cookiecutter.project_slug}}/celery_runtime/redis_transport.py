@@ -39,12 +39,24 @@ class _Guarded(FetchingChannel):
 
     def let_go(self, delivery_tag: str) -> None:
         """Do not give this message back when the channel closes: its task still runs."""
-        self.qos._delivered.pop(delivery_tag, None)  # type: ignore[attr-defined]
+        self.qos._delivered.pop(delivery_tag, None)
 
     def adopt(self, message: Any) -> None:
         """Take over a message that another channel has let go: it is acknowledged by this one."""
         message.channel = self
-        self.qos._quick_append(message.delivery_tag, message)  # type: ignore[attr-defined]
+        self.qos._quick_append(message.delivery_tag, message)
+
+    def held(self) -> list[str]:
+        """Return the tags of the messages that are given back when the channel closes."""
+        return list(self.qos._delivered)
+
+    def give_back(self, delivery_tag: str, since: float) -> None:
+        """Give back a message that another channel could not, unless it was handed out again since then."""
+        with self.conn_or_acquire() as client:
+            [index] = self._prefixed([self.unacked_index_key])
+            handed_out = client.execute_command("ZSCORE", index, delivery_tag)
+            if handed_out is not None and float(handed_out) <= since:
+                self.qos.restore_by_tag(delivery_tag, client=client)
 
     @cached_property
     def client(self) -> Any:

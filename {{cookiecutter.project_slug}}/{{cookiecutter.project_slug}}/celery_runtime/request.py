@@ -79,9 +79,12 @@ class Request(request.Request):
 
     def give_up_as_lost(self) -> None:
         """End the task, which took its worker with it too often."""
+        self._end_as_lost(f"its worker was lost in {self._lost_runs} runs")
+
+    def _end_as_lost(self, how: str) -> None:
         self._given_up = True
         try:
-            raise WorkerLostError(f"its worker was lost in {self._lost_runs} runs")
+            raise WorkerLostError(how)
         except WorkerLostError:
             lost = ExceptionInfo()
         try:
@@ -104,14 +107,18 @@ class Request(request.Request):
         self._end()
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
+        has_message = self.task.acks_late or not self.acknowledged
         self._already_cancelled = True  # Celery says so only of one that its process has accepted
         try:
-            super().cancel(pool, signal, emit_retry)
+            super().cancel(pool, signal, emit_retry and has_message)
         except NotImplementedError:  # a pool whose tasks cannot be ended from outside
             self._already_cancelled = False
         else:
             if job := self._apply_result and self._apply_result():
                 end_soon(pool._pool, job)
+            if not has_message:  # no broker will hand it out again
+                self._lost_runs += 1
+                self._end_as_lost("its worker was stopped while it ran")
         finally:
             self._end(in_a_hurry=True)
 
@@ -161,6 +168,8 @@ class Request(request.Request):
 
     def _was_interrupted(self, error: BaseException) -> bool:
         """Whether the run was ended because this worker stops, or has lost its broker; another will run the task."""
+        if self._given_up and isinstance(error, WorkerLostError):
+            return False
         if self._already_cancelled and isinstance(error, TimeLimitExceeded):
             return True  # it did not heed the signal
         if not isinstance(error, (Terminated, *LOST)) or self._already_revoked:

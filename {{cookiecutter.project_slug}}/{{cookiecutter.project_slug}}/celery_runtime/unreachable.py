@@ -14,7 +14,8 @@ def explained(app: Any) -> Iterator[None]:
     """Name the server that is away, and what to do where it is the embedded one.
 
     Raises:
-        OperationalError: the broker, or the server of the results, cannot be reached. Nothing was published.
+        OperationalError: the broker, or the server of the results, cannot be reached. Nothing was published, or nobody
+            knows, where the server of the broker was silent.
     """
     try:
         yield

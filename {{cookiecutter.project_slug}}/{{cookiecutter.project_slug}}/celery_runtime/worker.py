@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery import platforms, signals
@@ -70,8 +71,7 @@ class Worker(worker.Worker):
         safe_say(f"worker: stops; what runs may end within {seconds:g} s, or goes back to its queue")
         signals.worker_shutting_down.send(sender=self.hostname, sig="SIGTERM", how="Warm", exitcode=EX_OK)
         self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
-        # It hangs where the broker is silent. What runs dies with this process, and the broker hands it out anew.
-        self._after(seconds + LONGEST_SHUTDOWN, os._exit, EX_FAILURE)
+        self._after(seconds + LONGEST_SHUTDOWN, self._exit_at_last)
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK  # type: ignore[assignment]
 
@@ -79,6 +79,13 @@ class Worker(worker.Worker):
         timer = threading.Timer(seconds, act, args)
         timer.daemon = True
         timer.start()
+
+    def _exit_at_last(self) -> None:
+        """Called where the stop hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
+        safe_say("worker: ends now, with what still runs, which runs again")
+        with suppress(Exception):
+            self.consumer.hand_back()
+        os._exit(EX_FAILURE)
 
     def _stop_when_idle(self) -> None:
         """Called by the loop: once it is to stop, take nothing new, and end when all is acknowledged."""
