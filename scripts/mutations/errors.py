@@ -104,8 +104,8 @@ MUTATIONS = (
     Mutation(
         "what has become due waits in order of priority",
         f"{RUNTIME}/consumer.py",
-        "            qos.update()",
-        "            pass",
+        "        qos.update()",
+        "        pass",
         "test_long_delays",
     ),
     Mutation(
