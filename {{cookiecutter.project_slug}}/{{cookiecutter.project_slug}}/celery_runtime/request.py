@@ -89,7 +89,7 @@ class Request(request.Request):
             lost = ExceptionInfo()
         try:
             self.on_failure(lost)
-        except Exception:  # the dead letter is kept by then; the result could not be stored
+        except Exception:  # the dead letter comes first; most likely the result could not be stored
             logger.exception("the end of %s[%s] could not be told", self.name, self.id)
             self.acknowledge()
 
