@@ -324,4 +324,11 @@ MUTATIONS = (
         "pass",
         "test_servers_away",
     ),
+    Mutation(
+        "a signal in the middle of another does not hang the worker",
+        f"{RUNTIME}/worker.py",
+        "        signals.worker_shutting_down.lock = threading.RLock()\n",
+        "",
+        "test_a_signal_in_the_middle",
+    ),
 )

@@ -45,6 +45,31 @@ def test_a_sigterm_gives_a_long_task_back_at_once(project, start, send):
     assert dead_letters(project) == []
 
 
+INTERRUPTED_STOP = """
+    import os
+    import signal
+    from celery import signals
+
+    @signals.worker_shutting_down.connect
+    def tell(**_): ...
+
+    def look_and_be_interrupted():
+        del signals.worker_shutting_down._clear_dead_receivers
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signals.worker_shutting_down._clear_dead_receivers = look_and_be_interrupted
+"""
+
+
+def test_a_signal_in_the_middle_of_another_does_not_hang_the_worker(project, start):
+    project.write("ex3_interrupted_stop.py", INTERRUPTED_STOP)
+    worker = start()
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.wait(timeout=15)
+    assert "worker: Warm shutdown" in worker.output()
+    assert "worker: stops" in worker.output()
+
+
 def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):
     publish(project, "early.apply_async(task_id='one')")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
