@@ -122,7 +122,8 @@ def test_a_demo_that_is_ended_early_leaves_nothing(project, short_folder, tmp_pa
     demo = start_make(project, "demo", log, TMPDIR=str(short_folder))
     wait_for(lambda: "publish the backlog" in log.read_text(), log.read_text)
     os.killpg(demo.pid, ending)
-    assert demo.wait(timeout=30) != 0
+    wait_for(lambda: demo.poll() is not None, lambda: f"{processes(str(short_folder))}\n{log.read_text()}")
+    assert demo.returncode != 0
     wait_for(lambda: not processes(str(short_folder)))
     assert "Traceback" not in log.read_text()
 

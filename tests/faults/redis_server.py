@@ -22,6 +22,7 @@ ANSWERS = {
     "CLUSTERDOWN": b"-CLUSTERDOWN Hash slot not served\r\n",
     "NOREPLICAS": b"-NOREPLICAS Not enough good replicas to write.\r\n",
     "TRYAGAIN": b"-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+    "UNBLOCKED": b"-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n",
 }
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import redis
 from kombu.exceptions import OperationalError
 
+from .errors import classify
+
 
 @contextmanager
 def channel_of(app: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
@@ -21,6 +23,11 @@ def channel_of(app: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
             yield connection.default_channel
         except (redis.RedisError, OSError, OperationalError) as error:
             raise failure(f"{connection.as_uri()}: {error}") from error
+
+
+def refuses_for_now(error: BaseException) -> bool:
+    """Whether it is the answer of a Redis that takes no writes for a while: in a failover, or out of memory or disk."""
+    return isinstance(error, redis.ResponseError) and classify(error).kind == "database.unavailable"
 
 
 def client_of(channel: Any) -> Any:

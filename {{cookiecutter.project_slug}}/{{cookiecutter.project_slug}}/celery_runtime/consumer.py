@@ -9,6 +9,7 @@ from celery.utils.log import get_logger
 from celery.worker import state
 
 from . import broker, delays, health
+from .broker_redis import refuses_for_now
 from .guard import GIVE_BACK_AFTER, Guard
 from .liveness import Liveness
 from .rejection import RejectingConsumer
@@ -52,6 +53,8 @@ class Consumer(RejectingConsumer):
         return connection
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if not isinstance(exc, self.connection_errors) and not refuses_for_now(exc):
+            raise exc  # where settings.py has Celery go on after any answer
         for request in tuple(state.active_requests):
             # A Redis that still answers would be given back what runs on, and it would run twice at the same time.
             if let_go := getattr(request.message.channel, "let_go", None):

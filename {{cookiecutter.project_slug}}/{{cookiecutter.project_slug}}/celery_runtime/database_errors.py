@@ -47,6 +47,7 @@ REDIS_PREFIXES = {
             "OOM",
             "READONLY",
             "TRYAGAIN",
+            "UNBLOCKED",  # of who waited, in a failover
         ),
         "database.unavailable",
     ),

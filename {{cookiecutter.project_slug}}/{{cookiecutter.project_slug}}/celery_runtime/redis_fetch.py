@@ -15,6 +15,7 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
+from redis.exceptions import RedisError
 
 # What is no message is handed out without a note, for the worker to turn it away.
 FETCH = """
@@ -128,10 +129,10 @@ class FetchingChannel:
         Where it does not, kombu leaves the channel half closed, and breaks when it closes it again.
         """
         if not self.closed:
-            with suppress(Empty, OSError, *self.connection_errors):
+            with suppress(Empty, OSError, RedisError, *self.connection_errors):
                 if self._in_poll:
                     self._brpop_read()
-            with suppress(OSError, *self.connection_errors):
+            with suppress(OSError, RedisError, *self.connection_errors):
                 self.qos.restore_unacked_once()
             self.qos._delivered.clear()
         super().close()  # type: ignore[misc]

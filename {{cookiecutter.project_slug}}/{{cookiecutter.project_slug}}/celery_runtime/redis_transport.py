@@ -21,6 +21,8 @@ from . import nesting
 from .priorities import LEVELS
 from .redis_fetch import FetchingChannel
 
+WRITTEN = "takes-writes"
+
 
 class _Guarded(FetchingChannel):
     """A channel that hands what is no message to `connection.on_unreadable`, where a worker has set that."""
@@ -31,6 +33,11 @@ class _Guarded(FetchingChannel):
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
         return n
+
+    def check_writes(self) -> None:
+        """Raise what Redis answers to a write that needs room."""
+        with self.conn_or_acquire() as client:
+            client.set(WRITTEN, "", ex=1)
 
     def renew(self, delivery_tag: str) -> None:
         """Begin the visibility timeout of a message anew, unless it was handed out again already."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from celery.utils.log import get_logger
 
+from .broker_redis import refuses_for_now
 from .liveness import Liveness
 
 logger = get_logger(__name__)
 
+PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 5.0  # seconds between two attempts
 
 
@@ -35,9 +37,27 @@ def wait_patiently(connection: Any, liveness: Liveness) -> None:
             liveness.touch()
             callback()  # a worker that is to stop does
 
-        found = ensure(tell, max_retries, 1, 1, LONGEST_PAUSE, callback=go_on)
+        while True:
+            found = ensure(tell, max_retries, 1, 1, LONGEST_PAUSE, callback=go_on)
+            refusal = _refusal(connection)
+            if refusal is None:
+                break
+            tell(refusal, PAUSE)
+            connection.close()
+            time.sleep(PAUSE)
+            go_on()
         if is_told:
             logger.warning("the broker is back after %.0f s", time.monotonic() - since)
         return found
 
     connection.ensure_connection = ensure_connection
+
+
+def _refusal(connection: Any) -> Exception | None:
+    """Return why a broker that answers could not be worked with."""
+    try:
+        if check := getattr(connection.default_channel, "check_writes", None):
+            check()
+    except (*connection.connection_errors, *connection.channel_errors) as error:
+        return error if isinstance(error, connection.connection_errors) or refuses_for_now(error) else None
+    return None

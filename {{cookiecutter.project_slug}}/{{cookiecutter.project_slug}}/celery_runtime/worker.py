@@ -49,7 +49,7 @@ class Worker(worker.Worker):
     def install_platform_tweaks(self, worker: Any) -> None:
         super().install_platform_tweaks(worker)
         # Sent by signal handlers, of which one may interrupt another: with Celery's lock the second waits for ever.
-        signals.worker_shutting_down.lock = threading.RLock()
+        signals.worker_shutting_down.lock = threading.RLock()  # type: ignore[attr-defined]
         if hasattr(signal, "SIGQUIT"):
             platforms.signals["SIGTERM"] = self._on_sigterm
 

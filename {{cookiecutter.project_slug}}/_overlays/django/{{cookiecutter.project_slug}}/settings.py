@@ -137,6 +137,8 @@ CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = CELERY_REDIS_SOCKET_TIMEOUT = 1.0
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # With the stock limit of 100 attempts a worker ends while its broker is away for long.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A Redis that takes no writes for a while, in a failover or when it is full, does not end a worker.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = broker.is_redis(CELERY_BROKER_URL)
 # RabbitMQ hands out a lost connection's messages at once: without this they would run twice at the
 # same time. On Redis a worker keeps what it runs, and ends it.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = broker.is_rabbitmq(CELERY_BROKER_URL)

@@ -62,6 +62,8 @@ redis_socket_connect_timeout = redis_socket_timeout = 1.0
 broker_connection_retry_on_startup = True
 # With the stock limit of 100 attempts a worker ends while its broker is away for long.
 broker_connection_max_retries = None
+# A Redis that takes no writes for a while, in a failover or when it is full, does not end a worker.
+broker_channel_error_retry = broker.is_redis(broker_url)
 # RabbitMQ hands out a lost connection's messages at once: without this they would run twice at the
 # same time. On Redis a worker keeps what it runs, and ends it.
 worker_cancel_long_running_tasks_on_connection_loss = broker.is_rabbitmq(broker_url)
