@@ -366,4 +366,11 @@ MUTATIONS = (
         "            with suppress(OSError, *self.connection_errors):\n                self.qos",
         "test_refusals",
     ),
+    Mutation(
+        "what fails for good while its broker is away is a dead letter",
+        f"{RUNTIME}/consumer.py",
+        "            request.outlived_connection = True\n",
+        "",
+        "test_a_task_that_fails_while",
+    ),
 )

@@ -10,6 +10,18 @@ from ..worker_process import WorkerProcess
 from .crash_tasks import dead_letters, never_time_out, prepare, publish
 from .line import Line
 
+FAILING = """
+    import time
+
+    from PACKAGE.celery_config import app
+    from PACKAGE.celery_tasks.ex1 import write
+
+    @app.task(queue="tasks")
+    def failing():
+        write("begins")
+        time.sleep(1)
+        raise ValueError("of no use")
+"""
 STUBBORN = """
     import os
     import signal
@@ -63,6 +75,22 @@ def test_a_connection_that_is_lost_has_nothing_run_twice(project, line, start):
     publish(project, "note.delay('next')")
     worker.wait_for(lambda: "next" in project.notes())
     assert project.notes() == ["begins", "ends", "next"]
+
+
+def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, line, start):
+    project.write("ex3_failing.py", FAILING)
+    if line.url.startswith("redis"):
+        never_time_out(project)  # or it would run again
+    worker = start(concurrency=2)
+    project.run("from PACKAGE.celery_tasks.ex3_failing import failing; failing.apply_async(task_id='one')")
+    worker.wait_for(lambda: "begins" in project.notes())
+    line.cut()
+    time.sleep(4)
+    line.mend()
+    worker.wait_for(lambda: "the broker is back" in worker.output())
+    worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    [entry] = dead_letters(project)
+    assert (entry["id"], entry["message"]) == ("one", "of no use")
 
 
 def test_tasks_that_end_while_their_broker_is_away_are_no_failures(project, line, start):

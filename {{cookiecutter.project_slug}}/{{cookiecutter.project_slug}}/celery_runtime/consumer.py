@@ -74,6 +74,7 @@ class Consumer(RejectingConsumer):
     def on_ready(self) -> None:
         super().on_ready()
         for request in tuple(state.active_requests):  # those that have outlived a lost connection
+            request.outlived_connection = True
             adopt = getattr(self.task_consumer.channel, "adopt", None)
             if adopt and not request.message.acknowledged:  # or it would fill the prefetch limit for ever
                 adopt(request.message)

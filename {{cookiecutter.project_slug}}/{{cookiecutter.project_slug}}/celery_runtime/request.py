@@ -22,6 +22,7 @@ from .verdict import Verdict
 logger = get_logger(__name__)
 
 LOST = (WorkerLostError, SystemExit, KeyboardInterrupt)
+NOT_FINAL = (*LOST, Terminated, exceptions.Retry)
 # Where the row "" of a policy says Wait: one of its own for `worker` cannot.
 MOST_LOST_RUNS = Retry.attempts
 
@@ -34,6 +35,7 @@ class Request(request.Request):
 
     Attributes:
         worker_stops: whether the worker was told to stop.
+        outlived_connection: whether the worker lost its broker meanwhile, and has it back.
         on_end: called once, however the run ends; `in_a_hurry` where the worker stops, or has lost its broker.
     """
 
@@ -50,6 +52,7 @@ class Request(request.Request):
     message: Any
     _success: Any = None
     worker_stops = False
+    outlived_connection = False
     on_end: Callable[..., None] | None = None
     _recorded = False
     _given_up = False
@@ -156,7 +159,7 @@ class Request(request.Request):
             if self._runs_again(error, verdict, failures, told):
                 return
             self._record(error, verdict, failures=failures)
-        elif not return_ok and not isinstance(error, (*LOST, Terminated, exceptions.Retry)):
+        elif (not return_ok or self.outlived_connection) and not isinstance(error, NOT_FINAL):
             # What its own process could not record; it may have done so all the same, and knows better.
             self._record(error, classify(error), told, keep_existing=True)
         if isinstance(error, MemoryError):
