@@ -373,4 +373,11 @@ MUTATIONS = (
         "",
         "test_a_task_that_fails_while",
     ),
+    Mutation(
+        "what is done while Redis takes no writes does not run again",
+        f"{RUNTIME}/redis_transport.py",
+        "            self.unacknowledged |= {delivery_tag}\n",
+        "",
+        "test_a_replica",
+    ),
 )

@@ -9,7 +9,7 @@ import pytest
 from shop.celery_runtime.embedded import EmbeddedBroker
 
 from ..conftest import scratch
-from .crash_tasks import dead_letters, prepare, publish
+from .crash_tasks import dead_letters, never_time_out, prepare, publish
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def ask(server):
 
 @pytest.fixture
 def project(copy, server):
-    return prepare(copy, server.url())
+    prepare(copy, server.url())
+    never_time_out(copy)
+    return copy
 
 
 @pytest.mark.parametrize("tasks", [0, 1, 3])
@@ -42,6 +44,9 @@ def test_a_replica(project, ask, start, tasks):
     ask("REPLICAOF", "NO", "ONE")
     publish(project, "note.delay('next')")
     worker.wait_for(lambda: "next" in project.notes() and project.notes().count("ends") >= tasks)
+    # What was done before is acknowledged now: it does not run again.
+    assert sorted(project.notes()) == ["begins"] * tasks + ["ends"] * tasks + ["next"]
+    worker.wait_for(lambda: ask("HLEN", f"{project.package}:unacked") == 0)
     assert worker.output().count("the worker waits for its broker") == 1
     assert "You can't write against a read only replica" in worker.output()
     assert "Unrecoverable" not in worker.output()

@@ -37,6 +37,7 @@ class Consumer(RejectingConsumer):
         counts = getattr(self.controller.pool_cls, "uses_semaphore", False)
         semaphore = self.controller.semaphore if counts else None
         self._not_given_back: dict[str, float] = {}  # since when, by the tag of the message
+        self._not_acknowledged: set[str] = set()
         self._guard = Guard(self.app, semaphore, self.controller._process_task, self.timer)
         self._give_to_pool = self.on_task_request
         self.on_task_request = self._on_task_request
@@ -60,8 +61,9 @@ class Consumer(RejectingConsumer):
             if let_go := getattr(request.message.channel, "let_go", None):
                 let_go(request.message.delivery_tag)
         # A Redis that is away takes back nothing.
-        held = getattr(getattr(self.task_consumer, "channel", None), "held", list)
-        self._not_given_back.update(dict.fromkeys(held(), time.time()))
+        channel = getattr(self.task_consumer, "channel", None)
+        self._not_given_back.update(dict.fromkeys(getattr(channel, "held", list)(), time.time()))
+        self._not_acknowledged.update(getattr(channel, "unacknowledged", ()))
         with warnings.catch_warnings():
             # On Redis tasks are not cancelled, for the reason in settings.py; Celery has a page to say about it each time.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
@@ -78,6 +80,8 @@ class Consumer(RejectingConsumer):
             adopt = getattr(self.task_consumer.channel, "adopt", None)
             if adopt and not request.message.acknowledged:  # or it would fill the prefetch limit for ever
                 adopt(request.message)
+        while self._not_acknowledged:
+            self.task_consumer.channel.acknowledge(self._not_acknowledged.pop())
         while self._not_given_back:
             self.task_consumer.channel.give_back(*self._not_given_back.popitem())
         self._liveness.tell(health.READY)

@@ -27,12 +27,24 @@ WRITTEN = "takes-writes"
 class _Guarded(FetchingChannel):
     """A channel that hands what is no message to `connection.on_unreadable`, where a worker has set that."""
 
+    unacknowledged: frozenset[str] = frozenset()  # the tags of what is done, of which Redis could not be told
     priority_steps: Any = LEVELS[::-1]
     connection: Any
 
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
         return n
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        try:
+            super().basic_ack(delivery_tag, multiple)  # type: ignore[misc]
+        except Exception:
+            self.unacknowledged |= {delivery_tag}
+            raise
+
+    def acknowledge(self, delivery_tag: str) -> None:
+        """Acknowledge a message of another channel."""
+        self.qos._remove_from_indices(delivery_tag).execute()
 
     def check_writes(self) -> None:
         """Raise what Redis answers to a write that needs room."""
