@@ -380,4 +380,11 @@ MUTATIONS = (
         "",
         "test_a_replica",
     ),
+    Mutation(
+        "a worker that waits for its broker says so and nothing else",
+        f"{RUNTIME}/consumer.py",
+        "                step.consumers = None",
+        "                pass",
+        "test_a_worker_that_waits_for_its_broker_stops",
+    ),
 )

@@ -40,6 +40,27 @@ STUBBORN = """
 """
 
 
+# What Celery's own steps do now and then.
+LISTENER = """
+    from celery.bootsteps import ConsumerStep
+    from PACKAGE.celery_config import app
+
+    class Gone:
+        channel = None
+
+        def consume(self): ...
+
+        def cancel(self):
+            raise ConnectionError("the server is away")
+
+    class Listener(ConsumerStep):
+        def get_consumers(self, channel):
+            return [Gone()]
+
+    app.steps["consumer"].add(Listener)
+"""
+
+
 def is_alive(process):
     try:
         os.kill(process, 0)
@@ -75,6 +96,17 @@ def test_a_connection_that_is_lost_has_nothing_run_twice(project, line, start):
     publish(project, "note.delay('next')")
     worker.wait_for(lambda: "next" in project.notes())
     assert project.notes() == ["begins", "ends", "next"]
+
+
+def test_a_worker_that_waits_for_its_broker_stops_without_a_traceback(line, project, start):
+    project.write("ex3_listener.py", LISTENER)
+    worker = start()
+    line.cut()
+    worker.wait_for(lambda: "the worker waits for its broker" in worker.output())
+    worker.process.terminate()
+    assert worker.process.wait(timeout=15) == 0
+    assert "Traceback" not in worker.output()
+    line.mend()
 
 
 def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, line, start):

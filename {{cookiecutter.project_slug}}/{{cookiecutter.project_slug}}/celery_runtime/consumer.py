@@ -4,6 +4,7 @@ import time
 import warnings
 from typing import Any
 
+from celery.bootsteps import ConsumerStep
 from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import get_logger
 from celery.worker import state
@@ -25,6 +26,7 @@ class Consumer(RejectingConsumer):
     """
 
     hub: Any  # the stubs of Celery do not know these
+    steps: Any
     on_task_request: Any
     task_consumer: Any
     qos: Any
@@ -68,6 +70,9 @@ class Consumer(RejectingConsumer):
             # On Redis tasks are not cancelled, for the reason in settings.py; Celery has a page to say about it each time.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
             super().on_connection_error_after_connected(exc)
+        for step in self.steps:
+            if isinstance(step, ConsumerStep):
+                step.consumers = None  # closed with the connection; to close them again breaks where there is none
 
     def on_close(self) -> None:
         super().on_close()
