@@ -387,4 +387,25 @@ MUTATIONS = (
         "                pass",
         "test_a_worker_that_waits_for_its_broker_stops",
     ),
+    Mutation(
+        "a Ctrl+C that is passed on counts once",
+        f"{RUNTIME}/worker.py",
+        "ONE_PRESS = 1.0",
+        "ONE_PRESS = 0.0",
+        "test_ctrl_c_lets",
+    ),
+    Mutation(
+        "a second Ctrl+C does not wait",
+        f"{RUNTIME}/worker.py",
+        "ONE_PRESS = 1.0",
+        "ONE_PRESS = 60.0",
+        "test_a_second_ctrl_c",
+    ),
+    Mutation(
+        "a SIGTERM after Ctrl+C bounds the time",
+        f"{RUNTIME}/worker.py",
+        "        if self._has_deadline:",
+        "        if self._is_stopping:",
+        "test_a_sigterm_after_ctrl_c",
+    ),
 )

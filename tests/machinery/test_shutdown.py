@@ -55,7 +55,7 @@ INTERRUPTED_STOP = """
 
     def look_and_be_interrupted():
         del signals.worker_shutting_down._clear_dead_receivers
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGQUIT)
 
     signals.worker_shutting_down._clear_dead_receivers = look_and_be_interrupted
 """
@@ -66,8 +66,41 @@ def test_a_signal_in_the_middle_of_another_does_not_hang_the_worker(project, sta
     worker = start()
     worker.process.send_signal(signal.SIGINT)
     worker.process.wait(timeout=15)
-    assert "worker: Warm shutdown" in worker.output()
     assert "worker: stops" in worker.output()
+    assert "worker: Cold shutdown" in worker.output()
+
+
+def test_ctrl_c_lets_what_runs_end_also_where_it_is_passed_on(project, start):
+    publish(project, "sleeper.delay(1.5)")
+    worker = start()
+    worker.wait_for(lambda: "begins" in project.notes())
+    for _ in range(3):
+        worker.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    assert worker.process.wait(timeout=15) == 0
+    assert project.notes() == ["begins", "ends"]
+
+
+def test_a_second_ctrl_c_gives_back_what_runs(project, start):
+    publish(project, "sleeper.delay(20)")
+    worker = start()
+    worker.wait_for(lambda: "begins" in project.notes())
+    worker.process.send_signal(signal.SIGINT)
+    time.sleep(1.1)
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.wait(timeout=10)
+    second = start()
+    second.wait_for(lambda: project.notes() == ["begins", "begins"])
+
+
+def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
+    project.environment.update(CELERY_TASK_TIME_LIMIT="60", CELERY_TASK_SOFT_TIME_LIMIT="50")
+    publish(project, "sleeper.delay(20)")
+    worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
+    worker.wait_for(lambda: "begins" in project.notes())
+    worker.process.send_signal(signal.SIGINT)
+    worker.process.terminate()
+    assert worker.process.wait(timeout=10) == 0
 
 
 def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,13 +19,16 @@ from .request import Request
 from .time_limits import drop_late_soft_limits, put_off_overdue
 
 LOOK_EVERY = 0.2  # seconds
+# Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: a worker gets it twice.
+ONE_PRESS = 1.0
 LONGEST_SHUTDOWN = 10.0  # seconds after the time that running tasks have
 
 
 class Worker(worker.Worker):
-    """Celery's, with another SIGTERM: it takes nothing new, and what runs has a time to end.
+    """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when what runs has ended.
 
-    That time is the setting `worker_soft_shutdown_timeout`; what has not ended by then goes back to its queue.
+    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; what has not ended by then, or by a
+    second Ctrl+C, goes back to its queue.
     Celery's own soft shutdown, behind the environment variable REMAP_SIGTERM, sleeps for all of that time and
     answers neither the broker nor a probe meanwhile. And its warm one waits for the tasks outside its loop, where another
     thread acknowledges them: some are not, and run twice.
@@ -38,6 +42,8 @@ class Worker(worker.Worker):
     pool: Any
     timer: Any
     _is_stopping = False
+    _has_deadline = False
+    _interrupted_at: float | None = None
     _takes_nothing = False
     _was_idle = False
 
@@ -52,6 +58,7 @@ class Worker(worker.Worker):
         signals.worker_shutting_down.lock = threading.RLock()  # type: ignore[attr-defined]
         if hasattr(signal, "SIGQUIT"):
             platforms.signals["SIGTERM"] = self._on_sigterm
+            platforms.signals["SIGINT"] = self._on_sigint
 
     def register_with_event_loop(self, hub: Any) -> None:
         prefork = getattr(self.pool, "_pool", None)
@@ -66,14 +73,28 @@ class Worker(worker.Worker):
         """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""
 
     def _on_sigterm(self, *_: Any) -> None:
+        if self._has_deadline:
+            return
+        self._has_deadline = True
+        seconds = self.app.conf.worker_soft_shutdown_timeout
+        self._stop_gently("SIGTERM", f"what runs may end within {seconds:g} s, or goes back to its queue")
+        self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
+        self._after(seconds + LONGEST_SHUTDOWN, self._exit_at_last)
+
+    def _on_sigint(self, *_: Any) -> None:
+        now = time.monotonic()
+        if self._interrupted_at is None:
+            self._interrupted_at = now
+            self._stop_gently("SIGINT", "what runs may end, or goes back to its queue with another Ctrl+C")
+        elif now - self._interrupted_at > ONE_PRESS:
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _stop_gently(self, name: str, what_runs: str) -> None:
+        safe_say(f"worker: stops; {what_runs}")
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
-        seconds = self.app.conf.worker_soft_shutdown_timeout
-        safe_say(f"worker: stops; what runs may end within {seconds:g} s, or goes back to its queue")
-        signals.worker_shutting_down.send(sender=self.hostname, sig="SIGTERM", how="Warm", exitcode=EX_OK)
-        self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
-        self._after(seconds + LONGEST_SHUTDOWN, self._exit_at_last)
+        signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK  # type: ignore[assignment]
 
