@@ -72,7 +72,8 @@ class Consumer(RejectingConsumer):
             super().on_connection_error_after_connected(exc)
         for step in self.steps:
             if isinstance(step, ConsumerStep):
-                step.consumers = None  # closed with the connection; to close them again breaks where there is none
+                # Closed with the connection; Celery closes them again, and breaks where there is none any more.
+                step.consumers = None
 
     def on_close(self) -> None:
         super().on_close()
