@@ -181,7 +181,7 @@ class TaskModules:
             name = options["task"]
             if not name.startswith(f"{self.package}.") or name in self.app.tasks or self.owns_left_out(name):
                 continue
-            problem = f"{entry!r} is scheduled: the task {name}, which no task file has"
+            problem = f"{entry!r} schedules the task {name}, which is in no task file"
             remedy = "Correct the name, or remove the entry."
             yield Problem(file, line_of_text(self.root / file, entry), problem, remedy, fatal=False)
 

@@ -1,7 +1,7 @@
 """Failures in Sentry, or in any service that speaks its protocol: `uv sync --extra sentry`, and set SENTRY_DSN.
 
 Use it to see which errors are new and which are many; what failed, and can run again, is among the dead
-letters. The traps: an error that is tried again is none yet, and is not sent; a web process that imports no
+letters. The traps: an error after which the task runs again is not sent; a web process that imports no
 task file begins by a `sentry_sdk.init` of its own; and a process that is killed sends nothing, but a dead
 letter is kept.
 """

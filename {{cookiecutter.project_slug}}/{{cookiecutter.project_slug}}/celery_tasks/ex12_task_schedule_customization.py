@@ -1,8 +1,8 @@
 """A schedule of your own, for what neither an interval nor a crontab can say: here, only while the office is open.
 
-Use it in `schedule.py` like any other. The traps: `is_due` is asked again and again and must be quick; it
-returns the seconds until it wants to be asked next, also when it is not due; and beat keeps a schedule by
-pickle, so hold in it only what can be pickled.
+Copy the class to `schedule.py`, which every process reads, and there say `"schedule": OfficeHours(every=60)`. The
+traps: `is_due` is asked again and again and must be quick; it returns the seconds until it wants to be asked
+next, also when it is not due; and beat keeps a schedule by pickle, so hold in it only what can be pickled.
 """
 
 from datetime import datetime, timedelta

@@ -9,6 +9,7 @@ state queue and priority at `apply_async`.
 from typing import Any
 
 from ..celery_config import app
+from ..queues import Priority
 
 
 @app.task(queue="tasks")
@@ -22,7 +23,8 @@ def run_tasks() -> None:
     messages: 10
     squares: 1000, the last is 998001
     """
-    result: Any = square.chunks(zip(range(1000)), 100).apply_async()
+    chunks = square.chunks(zip(range(1000)), 100)
+    result: Any = chunks.apply_async(queue="tasks", priority=Priority.LOW)
     print("messages:", len(result))
     squares = [number for chunk in result.get(timeout=30) for number in chunk]
     print(f"squares: {len(squares)}, the last is {squares[-1]}")

@@ -1,4 +1,4 @@
-"""Handle what you expect, let the rest go on: the table in error_policy.py decides what follows.
+"""Handle what you expect, let every other error out: the table in error_policy.py decides what follows.
 
 Use it for every call to another service. An answer that is part of the business, such as a declined card,
 is an outcome and no error. The trap: after a time-out nobody knows whether the other side has done it, so
