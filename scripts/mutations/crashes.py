@@ -408,4 +408,11 @@ MUTATIONS = (
         "        if self._is_stopping:",
         "test_a_sigterm_after_ctrl_c",
     ),
+    Mutation(
+        "a result waits for a server that takes no writes for a while",
+        f"{RUNTIME}/app.py",
+        "        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)\n",
+        "",
+        "test_no_room",
+    ),
 )

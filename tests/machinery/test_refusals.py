@@ -63,6 +63,7 @@ def test_no_room(project, server, ask, start):
     ask("CONFIG", "SET", "maxmemory", "0")
     worker.wait_for(lambda: project.notes().count("ends") >= 10)
     assert "Unrecoverable" not in worker.output()
+    assert "dead letter" not in worker.output()
     assert dead_letters(project) == []
 
 

@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 import traceback
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import celery
@@ -140,11 +141,23 @@ class Celery(celery.Celery):
         backend.always_retry = True
         backend.max_retries = RESULT_RETRIES
         backend.max_sleep_between_retries_ms = RESULT_PAUSE
+        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)
 
     def _warn_duplicate_task_name(self, name: str, existing: str, new: str, consequence: str) -> None:
         # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
         # names each collision once and lets the worker start with the wrong function.
         self.duplicate_task_names.append((name, existing, new))
+
+
+def _passes(is_known: Callable[[Exception], bool], error: Exception) -> bool:
+    """Whether a result can be stored after this error, in a while.
+
+    What a backend knows of that is not all: Django's not a refused connection, that of Redis not a failover.
+    """
+    from .errors import classify
+
+    root, _, what = classify(error).kind.partition(".")
+    return is_known(error) or (root in ("network", "database") and what not in ("auth", "query"))
 
 
 def _count_revoked(sender: Any, request: Any, expired: bool, **_: Any) -> None:
