@@ -59,6 +59,11 @@ class RabbitMQNode:
                 )
             time.sleep(0.1)
 
+    def control(self, *words: str) -> None:
+        """Run a command of `rabbitmqctl`."""
+        program = Path(self._command[0]).with_name("rabbitmqctl")
+        subprocess.run([str(program), *words], env=self._environment, check=True, capture_output=True)
+
     def stop(self) -> None:
         """End it gently: what was confirmed is on disk."""
         if self.process is not None:

@@ -50,7 +50,7 @@ def running_worker(
         process = subprocess.Popen(
             [str(project.python), *arguments],
             cwd=cwd,
-            env=clean_environment(CELERY_HEALTH_FOLDER=str(log.parent / "health"), **environment),
+            env=clean_environment(**{"CELERY_HEALTH_FOLDER": str(log.parent / "health"), **environment}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -125,6 +125,19 @@ def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, li
     assert (entry["id"], entry["message"]) == ("one", "of no use")
 
 
+def test_a_task_that_ends_while_its_worker_stands_still_is_no_failure(project, start):
+    worker = start()
+    publish(project, "sleeper.delay(1)")
+    worker.wait_for(lambda: "begins" in project.notes())
+    worker.process.send_signal(signal.SIGSTOP)
+    time.sleep(4)  # longer than its limits
+    worker.process.send_signal(signal.SIGCONT)
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    assert dead_letters(project) == []
+    assert "time limit" not in worker.output()
+
+
 def test_tasks_that_end_while_their_broker_is_away_are_no_failures(project, line, start):
     worker = start(concurrency=2)
     publish(project, "sleeper.delay(1)", "sleeper.apply_async((1,), time_limit=1.9)")

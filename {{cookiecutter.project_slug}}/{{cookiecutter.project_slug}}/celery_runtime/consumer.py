@@ -50,6 +50,12 @@ class Consumer(RejectingConsumer):
         wait_patiently(conn, self._liveness)
         return super().ensure_connected(conn)
 
+    def connection_for_write(self, url: str | None = None, heartbeat: float | None = None) -> Any:
+        """Connect what sends events. Of these no confirm is waited for: RabbitMQ gives none while it is short of memory."""
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        connection.transport_options = {**connection.transport_options, "confirm_publish": False}
+        return self.ensure_connected(connection)
+
     def connect(self) -> Any:
         connection = super().connect()
         self._guard.settle()

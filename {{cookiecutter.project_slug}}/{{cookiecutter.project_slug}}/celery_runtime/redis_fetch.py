@@ -10,12 +10,9 @@ Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_re
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from queue import Empty
 from typing import Any
 
 from kombu.transport import redis, virtual
-from redis.exceptions import RedisError
 
 # What is no message is handed out without a note, for the worker to turn it away.
 FETCH = """
@@ -89,9 +86,7 @@ class FetchingChannel:
     active_queues: Any
     brpop_timeout: Any
     client: Any
-    closed: bool
     conn_or_acquire: Any
-    connection_errors: Any
     global_keyprefix: str
     priority_steps: Any
     qos: Any
@@ -122,20 +117,6 @@ class FetchingChannel:
             keys = self._prefixed([*lists, self.unacked_key, self.unacked_index_key])
             command = ["EVAL", FETCH, len(keys), *keys, time.time()]
         self.client.connection.send_command(*command)
-
-    def close(self) -> None:
-        """Give back what is held, as far as Redis answers, and close.
-
-        Where it does not, kombu leaves the channel half closed, and breaks when it closes it again.
-        """
-        if not self.closed:
-            with suppress(Empty, OSError, RedisError, *self.connection_errors):
-                if self._in_poll:
-                    self._brpop_read()
-            with suppress(OSError, RedisError, *self.connection_errors):
-                self.qos.restore_unacked_once()
-            self.qos._delivered.clear()
-        super().close()  # type: ignore[misc]
 
     def fetched(self, reply: Any) -> Any:
         """Return list and message of the answer to what was sent last, None where there is no message."""

@@ -80,7 +80,7 @@ def end_soon(pool: Any, job: Any) -> None:
 
 
 def put_off_overdue(pool: Any, timer: Any) -> None:
-    """Act a little later on the limits that came while the worker waited for its broker, and its loop stood still.
+    """Act a little later on the limits that came while the worker's loop stood still, as while it waits for its broker.
 
     Their tasks may have ended meanwhile, which the worker does not know yet, or be about to store their results.
     """

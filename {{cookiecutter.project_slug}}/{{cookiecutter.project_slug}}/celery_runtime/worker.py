@@ -19,6 +19,7 @@ from .request import Request
 from .time_limits import drop_late_soft_limits, put_off_overdue
 
 LOOK_EVERY = 0.2  # seconds
+STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
 # Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: a worker gets it twice.
 ONE_PRESS = 1.0
 LONGEST_SHUTDOWN = 10.0  # seconds after the time that running tasks have
@@ -50,7 +51,8 @@ class Worker(worker.Worker):
     def on_start(self) -> None:
         super().on_start()
         if self.hub:
-            self.timer.call_repeatedly(LOOK_EVERY, self._stop_when_idle)
+            self._looked_at = time.monotonic()
+            self.timer.call_repeatedly(LOOK_EVERY, self._look)
 
     def install_platform_tweaks(self, worker: Any) -> None:
         super().install_platform_tweaks(worker)
@@ -67,7 +69,6 @@ class Worker(worker.Worker):
         super().register_with_event_loop(hub)
         if hasattr(prefork, "on_timeout_set"):
             drop_late_soft_limits(prefork)
-            put_off_overdue(prefork, self.timer)
 
     def wait_for_soft_shutdown(self) -> None:  # type: ignore[override]
         """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""
@@ -110,10 +111,17 @@ class Worker(worker.Worker):
             self.consumer.hand_back()
         os._exit(EX_FAILURE)
 
+    def _look(self) -> None:
+        """Called by the loop, of whose timers this is always the next."""
+        before, self._looked_at = self._looked_at, time.monotonic()
+        prefork = getattr(self.pool, "_pool", None)
+        if self._looked_at - before > STANDSTILL and hasattr(prefork, "on_timeout_set"):
+            put_off_overdue(prefork, self.timer)
+        if self._is_stopping:
+            self._stop_when_idle()
+
     def _stop_when_idle(self) -> None:
-        """Called by the loop: once it is to stop, take nothing new, and end when all is acknowledged."""
-        if not self._is_stopping:
-            return
+        """Take nothing new, and end when all is acknowledged."""
         if not self._takes_nothing:
             self._takes_nothing = True
             self.consumer.task_consumer.cancel()
