@@ -408,4 +408,13 @@ MUTATIONS = (
         "STANDSTILL = 60.0",
         "test_a_task_that_ends_while_its_worker",
     ),
+    Mutation(
+        "a worker that is to stop does not start anew",
+        f"{RUNTIME}/worker.py",
+        """            platforms.signals.ignore("SIGHUP")
+            atexit.unregister(_reload_current_worker)
+""",
+        "            pass\n",
+        "test_a_worker_that_is_to_stop",
+    ),
 )

@@ -104,6 +104,18 @@ def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
     assert "time limit" not in worker.output()
 
 
+@pytest.mark.parametrize("numbers", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
+def test_a_worker_that_is_to_stop_does_not_start_anew(project, start, numbers):
+    publish(project, "sleeper.delay(1)")
+    worker = start()
+    worker.wait_for(lambda: "begins" in project.notes())
+    for number in numbers:
+        worker.process.send_signal(number)
+        time.sleep(0.1)
+    worker.process.wait(timeout=15)
+    assert worker.output().count(" ready.") == 1
+
+
 def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):
     publish(project, "early.apply_async(task_id='one')")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")

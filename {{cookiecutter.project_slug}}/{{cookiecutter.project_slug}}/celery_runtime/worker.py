@@ -1,5 +1,6 @@
 """The worker program, which stops gently within a time."""
 
+import atexit
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ from typing import Any
 
 from celery import platforms, signals
 from celery.apps import worker
-from celery.apps.worker import safe_say  # type: ignore[attr-defined]
+from celery.apps.worker import _reload_current_worker, safe_say  # type: ignore[attr-defined]
 from celery.platforms import EX_FAILURE, EX_OK
 from celery.worker import state
 
@@ -95,6 +96,9 @@ class Worker(worker.Worker):
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
+        if hasattr(signal, "SIGHUP"):  # it would start the worker anew once it has ended
+            platforms.signals.ignore("SIGHUP")
+            atexit.unregister(_reload_current_worker)
         signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK  # type: ignore[assignment]
