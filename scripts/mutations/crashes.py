@@ -411,7 +411,7 @@ MUTATIONS = (
     Mutation(
         "a worker that is to stop does not start anew",
         f"{RUNTIME}/worker.py",
-        """            platforms.signals.ignore("SIGHUP")
+        """            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             atexit.unregister(_reload_current_worker)
 """,
         "            pass\n",

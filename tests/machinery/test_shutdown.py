@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from ..worker_process import WorkerProcess
 from .crash_tasks import dead_letters, give_back, lost_runs, never_time_out, prepare, publish
 
 
@@ -105,14 +108,17 @@ def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
-def test_a_worker_that_is_to_stop_does_not_start_anew(project, start, numbers):
+def test_a_worker_that_is_to_stop_does_not_start_anew(project, tmp_path, numbers):
     publish(project, "sleeper.delay(1)")
-    worker = start()
-    worker.wait_for(lambda: "begins" in project.notes())
-    for number in numbers:
-        worker.process.send_signal(number)
-        time.sleep(0.1)
-    worker.process.wait(timeout=15)
+    worker = WorkerProcess(project.package, tmp_path / "worker.log", environment=project.environment)
+    # The command, which SIGHUP starts anew; `python -m celery` it could not.
+    worker.command[:3] = [str(Path(sys.executable).with_name("celery"))]
+    with worker:
+        worker.wait_for(lambda: "begins" in project.notes())
+        for number in numbers:
+            worker.process.send_signal(number)
+            time.sleep(0.1)
+        worker.process.wait(timeout=15)
     assert worker.output().count(" ready.") == 1
 
 

@@ -97,7 +97,7 @@ class Worker(worker.Worker):
             return
         self._is_stopping = Request.worker_stops = True
         if hasattr(signal, "SIGHUP"):  # it would start the worker anew once it has ended
-            platforms.signals.ignore("SIGHUP")
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             atexit.unregister(_reload_current_worker)
         signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
         if not self.hub or not state.reserved_requests:
