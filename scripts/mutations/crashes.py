@@ -122,13 +122,6 @@ MUTATIONS = (
         "test_a_task_that_deploys_have_interrupted",
     ),
     Mutation(
-        "a connection that is lost has nothing run twice",
-        f"{RUNTIME}/consumer.py",
-        "                let_go(request.message.delivery_tag)",
-        "                pass",
-        "test_a_connection_that_is_lost",
-    ),
-    Mutation(
         "a pool without processes is guarded too",
         f"{RUNTIME}/consumer.py",
         "self.controller.semaphore if counts else None",
@@ -164,13 +157,6 @@ MUTATIONS = (
         "test_what_eats_its_memory",
     ),
     Mutation(
-        "a task that has ended while its broker was away has not come to its limit",
-        f"{RUNTIME}/worker.py",
-        "            put_off_overdue(prefork, self.timer)\n",
-        "            pass\n",
-        "test_tasks_that_end_while_their_broker_is_away and embedded",
-    ),
-    Mutation(
         "what does not heed that it is stopped is killed soon",
         f"{RUNTIME}/request.py",
         "                end_soon(pool._pool, job)",
@@ -190,27 +176,6 @@ MUTATIONS = (
         "if self._already_cancelled and isinstance(error, TimeLimitExceeded):",
         "if False:",
         "test_a_task_that_does_not_heed and rabbitmq",
-    ),
-    Mutation(
-        "and gives it back when Redis is there again",
-        f"{RUNTIME}/consumer.py",
-        "        while self._not_given_back:",
-        "        while False:",
-        "test_what_waits_for_its_time and embedded",
-    ),
-    Mutation(
-        "what was handed out anew is not given back",
-        f"{RUNTIME}/consumer.py",
-        "another worker's by now.\n            return\n",
-        "another worker's by now.\n            return message.reject(requeue=True)\n",
-        "test_a_lost_connection_takes_no_message and embedded",
-    ),
-    Mutation(
-        "what follows a task waits for the broker",
-        f"{RUNTIME}/priorities.py",
-        "            if amqp._callback_publish_retry.get():",
-        "            if False and amqp._callback_publish_retry.get():",
-        "test_the_next_step_of_a_chain and embedded",
     ),
     Mutation(
         "a task that no broker has any more is a dead letter when it is stopped",
@@ -325,55 +290,6 @@ MUTATIONS = (
         "test_a_signal_in_the_middle",
     ),
     Mutation(
-        "a Redis that takes no writes for a while ends no worker",
-        "settings.py",
-        "broker_channel_error_retry = broker.is_redis(broker_url)",
-        "broker_channel_error_retry = False",
-        "test_refusals",
-    ),
-    Mutation(
-        "a worker waits until Redis takes writes",
-        f"{RUNTIME}/waiting.py",
-        "            check()\n",
-        "            pass\n",
-        "test_refusals",
-    ),
-    Mutation(
-        "a worker that waits for a message outlives a failover of Redis",
-        f"{RUNTIME}/database_errors.py",
-        """            "UNBLOCKED",  # of who waited, in a failover\n""",
-        "",
-        "test_a_replica",
-    ),
-    Mutation(
-        "an answer that no waiting mends ends the worker",
-        f"{RUNTIME}/consumer.py",
-        "            raise exc  # where",
-        "            pass  # where",
-        "test_another_answer",
-    ),
-    Mutation(
-        "what fails for good while its broker is away is a dead letter",
-        f"{RUNTIME}/consumer.py",
-        "            request.outlived_connection = True\n",
-        "",
-        "test_a_task_that_fails_while",
-    ),
-    Mutation(
-        "what is done while Redis takes no writes does not run again",
-        f"{RUNTIME}/redis_transport.py",
-        "            self.unacknowledged |= {delivery_tag}\n",
-        "",
-        "test_a_replica",
-    ),
-    Mutation(
-        "a worker that waits for its broker says so and nothing else",
-        f"{RUNTIME}/consumer.py",
-        "                step.consumers = None",
-        "                pass",
-        "test_a_worker_that_waits_for_its_broker_stops",
-    ),
-    Mutation(
         "a Ctrl+C that is passed on counts once",
         f"{RUNTIME}/worker.py",
         "ONE_PRESS = 1.0",
@@ -395,26 +311,12 @@ MUTATIONS = (
         "test_a_sigterm_after_ctrl_c",
     ),
     Mutation(
-        "a result waits for a server that takes no writes for a while",
-        f"{RUNTIME}/app.py",
-        "        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)\n",
-        "",
-        "test_no_room",
-    ),
-    Mutation(
-        "a task that ended while its worker stood still is no failure",
-        f"{RUNTIME}/worker.py",
-        "STANDSTILL = 1.0",
-        "STANDSTILL = 60.0",
-        "test_a_task_that_ends_while_its_worker",
-    ),
-    Mutation(
         "a worker that is to stop does not start anew",
         f"{RUNTIME}/worker.py",
-        """            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            atexit.unregister(_reload_current_worker)
+        """        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        atexit.unregister(_reload_current_worker)
 """,
-        "            pass\n",
+        "",
         "test_a_worker_that_is_to_stop",
     ),
 )

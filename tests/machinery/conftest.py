@@ -20,15 +20,29 @@ BROKERS = ("embedded", "redis", "rabbitmq")
 
 
 @contextmanager
+def embedded_server() -> Iterator[EmbeddedBroker]:
+    """Lend an embedded server that runs, in a folder of its own."""
+    own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
+    own.start()
+    try:
+        yield own
+    finally:
+        own.stop()
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedBroker]:
+    """An embedded server that the test may stop, start, and ask to refuse."""
+    with embedded_server() as own:
+        yield own
+
+
+@contextmanager
 def lent_broker(name: str) -> Iterator[str]:
     """Lend an empty broker: one of `BROKERS`. The last two come from TEST_REDIS_URL and TEST_RABBITMQ_URL."""
     if name == "embedded":
-        own = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
-        own.start()
-        try:
+        with embedded_server() as own:
             yield own.url()
-        finally:
-            own.stop()
         return
     variable = f"TEST_{name.upper()}_URL"
     if variable not in os.environ:

@@ -1,15 +1,9 @@
 """The server that keeps the dead letters is stopped while a task fails."""
 
 import json
-import tempfile
-from pathlib import Path
-
-import pytest
 
 from shop import app
-from shop.celery_runtime.embedded import EmbeddedBroker
 
-from ..conftest import scratch
 from ..project_copy import ProjectCopy
 from ..worker_process import WorkerProcess
 
@@ -25,14 +19,6 @@ TASKS = """
             time.sleep(0.01)
         raise ValueError("nobody to tell it to")
 """
-
-
-@pytest.fixture
-def server():
-    server = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_the_whole_entry_is_a_line_in_the_log_and_the_worker_lives_on(server, tmp_path):

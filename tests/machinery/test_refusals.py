@@ -1,23 +1,10 @@
 """A Redis that answers, but takes no writes for a while, in a failover or when it is full, ends no worker."""
 
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
-from shop.celery_runtime.embedded import EmbeddedBroker
-
-from ..conftest import scratch
 from .crash_tasks import dead_letters, never_time_out, prepare, publish
-
-
-@pytest.fixture
-def server():
-    server = EmbeddedBroker(Path(tempfile.mkdtemp(dir=scratch)))
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

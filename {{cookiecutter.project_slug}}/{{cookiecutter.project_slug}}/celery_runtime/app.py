@@ -15,6 +15,7 @@ from celery import signals
 
 from . import broker, embedded, memory, rabbitmq_transport, redis_transport, task_modules, unreachable
 from .environment import ConfigurationError
+from .errors import classify
 
 if TYPE_CHECKING:
     from .dead_letters import DeadLetters
@@ -154,8 +155,6 @@ def _passes(is_known: Callable[[Exception], bool], error: Exception) -> bool:
 
     What a backend knows of that is not all: Django's not a refused connection, that of Redis not a failover.
     """
-    from .errors import classify
-
     root, _, what = classify(error).kind.partition(".")
     return is_known(error) or (root in ("network", "database") and what not in ("auth", "query"))
 

@@ -96,9 +96,9 @@ class Worker(worker.Worker):
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
-        if hasattr(signal, "SIGHUP"):  # it would start the worker anew once it has ended
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            atexit.unregister(_reload_current_worker)
+        # It would start the worker anew once it has ended.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        atexit.unregister(_reload_current_worker)
         signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK  # type: ignore[assignment]

@@ -1,8 +1,8 @@
 """A long task tells how far it is, and who has called it shows a bar.
 
 Use it where a person waits. The traps: a state is a write to the result backend, so tell of each shelf and
-not of each tin; the progress is gone once the task ends, and its result takes its place; and whoever has not published the task needs its
-id.
+not of each tin; the progress is gone once the task ends, and its result takes its place; and whoever has not
+published the task needs its id.
 """
 
 import sys

@@ -1,0 +1,104 @@
+"""Promises of brokers and results that are away, or refuse, for a while."""
+
+from .mutation import RUNTIME, Mutation
+
+MUTATIONS = (
+    Mutation(
+        "a connection that is lost has nothing run twice",
+        f"{RUNTIME}/consumer.py",
+        "                let_go(request.message.delivery_tag)",
+        "                pass",
+        "test_a_connection_that_is_lost",
+    ),
+    Mutation(
+        "a task that has ended while its broker was away has not come to its limit",
+        f"{RUNTIME}/worker.py",
+        "            put_off_overdue(prefork, self.timer)\n",
+        "            pass\n",
+        "test_tasks_that_end_while_their_broker_is_away and embedded",
+    ),
+    Mutation(
+        "what a worker held when it lost Redis is given back when it is there again",
+        f"{RUNTIME}/consumer.py",
+        "        while self._not_given_back:",
+        "        while False:",
+        "test_what_waits_for_its_time and embedded",
+    ),
+    Mutation(
+        "what was handed out anew is not given back",
+        f"{RUNTIME}/consumer.py",
+        "another worker's by now.\n            return\n",
+        "another worker's by now.\n            return message.reject(requeue=True)\n",
+        "test_a_lost_connection_takes_no_message and embedded",
+    ),
+    Mutation(
+        "what follows a task waits for the broker",
+        f"{RUNTIME}/priorities.py",
+        "            if amqp._callback_publish_retry.get():",
+        "            if False and amqp._callback_publish_retry.get():",
+        "test_the_next_step_of_a_chain and embedded",
+    ),
+    Mutation(
+        "a Redis that takes no writes for a while ends no worker",
+        "settings.py",
+        "broker_channel_error_retry = broker.is_redis(broker_url)",
+        "broker_channel_error_retry = False",
+        "test_refusals",
+    ),
+    Mutation(
+        "a worker waits until Redis takes writes",
+        f"{RUNTIME}/waiting.py",
+        "            check()\n",
+        "            pass\n",
+        "test_refusals",
+    ),
+    Mutation(
+        "a worker that waits for a message outlives a failover of Redis",
+        f"{RUNTIME}/database_errors.py",
+        """            "UNBLOCKED",  # of who waited, in a failover\n""",
+        "",
+        "test_a_replica",
+    ),
+    Mutation(
+        "an answer that no waiting mends ends the worker",
+        f"{RUNTIME}/consumer.py",
+        "            raise exc  # where",
+        "            pass  # where",
+        "test_another_answer",
+    ),
+    Mutation(
+        "what fails for good while its broker is away is a dead letter",
+        f"{RUNTIME}/consumer.py",
+        "            request.outlived_connection = True\n",
+        "",
+        "test_a_task_that_fails_while",
+    ),
+    Mutation(
+        "what is done while Redis takes no writes does not run again",
+        f"{RUNTIME}/redis_transport.py",
+        "            self.unacknowledged |= {delivery_tag}\n",
+        "",
+        "test_a_replica",
+    ),
+    Mutation(
+        "a worker that waits for its broker says so and nothing else",
+        f"{RUNTIME}/consumer.py",
+        "                step.consumers = None",
+        "                pass",
+        "test_a_worker_that_waits_for_its_broker_stops",
+    ),
+    Mutation(
+        "a result waits for a server that takes no writes for a while",
+        f"{RUNTIME}/app.py",
+        "        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)\n",
+        "",
+        "test_no_room",
+    ),
+    Mutation(
+        "a task that ended while its worker stood still is no failure",
+        f"{RUNTIME}/worker.py",
+        "STANDSTILL = 1.0",
+        "STANDSTILL = 60.0",
+        "test_a_task_that_ends_while_its_worker",
+    ),
+)
