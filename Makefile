@@ -2,8 +2,9 @@
 UV := $(shell command -v uv || echo .tools/bin/uv)
 PYTHON ?= python3
 RUN := .venv/bin/python -m
-# The rest is linted when it is baked.
 CODE := benchmarks scripts tests local_extensions.py
+# The library is linted and typed where it stands; the rest of a project is when it is baked.
+LIBRARY := {{cookiecutter.project_slug}}/celery_runtime
 
 # A virtual environment that happens to be active is none of this project's business, and without
 # byte code every process that the tests start would compile all of Celery anew.
@@ -26,9 +27,11 @@ test-fast: .venv/ready  ## run the tests that need no baked environment
 	@$(RUN) pytest -n 2 -m "not baked"
 
 .PHONY: lint
-lint: .venv/ready  ## check the style
-	$(RUN) ruff check $(CODE)
-	$(RUN) ruff format --check $(CODE)
+lint: .venv/ready  ## check the style, the types of the library and its layers
+	$(RUN) ruff check --config pyproject.toml $(CODE) "$(LIBRARY)"
+	$(RUN) ruff format --config pyproject.toml --check $(CODE) "$(LIBRARY)"
+	$(RUN) mypy
+	PYTHONPATH="$(dir $(LIBRARY))" .venv/bin/lint-imports --no-cache
 
 .PHONY: examples
 examples: .venv/ready  ## run every example in every combination of options, and print what it prints

@@ -23,7 +23,19 @@ NEWER_MODULES = {"annotationlib", "compression"}
 # What the project imports, what that imports in turn, and its tools: a package of one of these names
 # would hide it, and a project of this name would be installed in its place.
 TAKEN = {
-    *("celery", "dj_database_url", "django", "django_celery_results", "kombu", "redis", "sqlalchemy"),
+    *(
+        "celery",
+        "celery_runtime",
+        "demo",
+        "dotenv",
+        "python_dotenv",
+        "dj_database_url",
+        "django",
+        "django_celery_results",
+        "kombu",
+        "redis",
+        "sqlalchemy",
+    ),
     "structlog",
     *("amqp", "asgiref", "async_timeout", "billiard", "click", "click_didyoumean", "click_plugins"),
     *("click_repl", "colorama", "dateutil", "greenlet", "packaging", "prompt_toolkit", "python_dateutil"),

@@ -32,7 +32,7 @@ for _ in range({WORKERS * PROCESSES}): innocent.delay({TASK})
 NOTE = f"""
 import json, time
 from shop import app
-from shop.celery_runtime.lost_runs import lost_runs_of
+from celery_runtime.brokers.crash_notes import lost_runs_of
 notes = lost_runs_of(app)
 notes.count("warm")
 start = time.perf_counter()
@@ -88,7 +88,7 @@ def _recovery(project: BakedProject, broker: str) -> float:
 def _probes(project: BakedProject) -> tuple[list[float], list[float]]:
     """Return the seconds that each run of the probe takes, and each of Celery's ping."""
     with _fleet(project, BROKERS[0]) as (fleet, _, _variables):
-        probe = [str(project.python), "-I", "-S", str(project.package / "celery_runtime/health.py"), "ready"]
+        probe = [str(project.python), "-I", "-S", str(project.path / "celery_runtime/health.py"), "ready"]
         ping = [str(project.python), "-m", "celery", "-A", project.slug, "inspect", "ping"]
         runs: tuple[list[float], list[float]] = ([], [])
         for _ in range(RUNS):

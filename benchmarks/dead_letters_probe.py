@@ -27,7 +27,7 @@ class Probe:
     def __init__(self, package: str) -> None:
         self.package = package
         self.app: Any = importlib.import_module(package).app
-        self.runtime: Any = importlib.import_module(f"{package}.celery_runtime.dead_letters")
+        self.runtime: Any = importlib.import_module("celery_runtime.dead_letters")
         self.dead_letters = self.app.dead_letters
         self.store = self.dead_letters.store
         self.is_redis = type(self.store).__name__ == "RedisStore"

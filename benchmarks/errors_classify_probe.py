@@ -27,7 +27,7 @@ CALLS_PER_BLOCK = 50
 
 def measure(package: str) -> dict[str, dict[str, Any]]:
     """Return by fault what a call took in each block, in seconds, and the kind that it found."""
-    module: Any = importlib.import_module(f"{package}.celery_runtime.errors")
+    module: Any = importlib.import_module("celery_runtime.errors.classify")
     errors = {name: raised_by(fault) for name, fault in faults()}
     blocks = {name: partial(block, module.classify, error) for name, error in errors.items()}
     return {

@@ -59,7 +59,7 @@ def main() -> None:
         stock = installed_project(Path(scratch) / "stock", "plain")
         for project in (ours, stock):
             (project.tasks / "ex90_nothing.py").write_text(TASK_FILE)
-        with (stock.package / "celery_runtime/redis_transport.py").open("a") as file:
+        with (stock.path / "celery_runtime/brokers/redis_transport.py").open("a") as file:
             file.write(AS_KOMBU_DOES)
         cases = {
             "as kombu does": lambda: _rates(stock, server, Path(scratch)),

@@ -9,6 +9,7 @@ CHOSEN = (
     "{{ cookiecutter.framework }}-{{ cookiecutter.result_backend }}",
     {{ ("license-" + cookiecutter.license) | tojson }},
 )
+LEFT_OUT = {"django": (), "plain": ("celery_runtime/django",)}
 
 
 def move_in(overlay: Path) -> None:
@@ -21,6 +22,8 @@ def move_in(overlay: Path) -> None:
 for name in CHOSEN:  # a license of "proprietary" has no overlay: no file to add
     move_in(OVERLAYS / name)
 shutil.rmtree(OVERLAYS)
+for folder in LEFT_OUT[{{ cookiecutter.framework | tojson }}]:
+    shutil.rmtree(folder)
 
 # "is defined": `cruft update` bakes the new version with the local_extensions.py of the old one.
 if not {{ baked_to_compare is defined }}:

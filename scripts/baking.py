@@ -13,6 +13,8 @@ from typing import Any
 from cookiecutter.main import cookiecutter
 
 TEMPLATE = Path(__file__).resolve().parent.parent
+SLUG = "{{cookiecutter.project_slug}}"  # the folder of the project, and in it that of its package
+LIBRARY = TEMPLATE / SLUG / "celery_runtime"
 LEAKY = {
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "UV_ENV_FILE", "APP_ENV"),
     *("DATABASE_URL", "DJANGO_ALLOWED_HOSTS", "DJANGO_SECRET_KEY", "DJANGO_SETTINGS_MODULE"),

@@ -10,23 +10,25 @@ import pexpect
 import pytest
 
 from local_extensions import TAKEN
-from scripts.baking import TEMPLATE, BakedProject, bake, clean_environment
+from scripts.baking import SLUG, TEMPLATE, BakedProject, bake, clean_environment
 
 from .conftest import COMBINATIONS, combination_id
 from .repositories import CRUFT, run, template_repository
 
-# In the template, two folders have this name: the project and its package.
-SLUG = "{{cookiecutter.project_slug}}"
-
 FILES = {
-    ".": ".env.example .gitignore LICENSE Makefile README.md pyproject.toml",
+    ".": ".env.example .gitignore LICENSE Makefile README.md demo.py pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py schedule.py settings.py",
-    "shop/celery_runtime": """__init__.py app.py broker.py broker_redis.py cli.py cli_dead_letters.py cli_options.py cli_output.py consumer.py database_errors.py delays.py demo.py
-        discovery.py embedded.py environment.py errors.py external_errors.py failures.py guard.py health.py liveness.py logs.py lost_runs.py malformed.py memory.py nesting.py
-        network_errors.py new_task.py policy.py priorities.py process_exits.py queue_depth.py rabbitmq_transport.py redis_fetch.py redis_transport.py rejection.py request.py stop.py task.py
-        task_modules.py task_source.py time_limits.py unreachable.py verdict.py waiting.py worker.py""",
-    "shop/celery_runtime/dead_letters": """__init__.py entry.py rabbitmq_reading.py rabbitmq_store.py record.py recorder.py redaction.py
-        redis_store.py replay.py selection.py store.py""",
+    "celery_runtime": """__init__.py app.py defaults.py environment.py health.py kinds.py logs.py text.py""",
+    "celery_runtime/brokers": """__init__.py connection.py crash_notes.py depth.py embedded.py nesting.py priorities.py
+        publishing.py rabbitmq_transport.py redis.py redis_fetch.py redis_transport.py urls.py""",
+    "celery_runtime/commands": """__init__.py dead_letters.py options.py output.py queues.py tasks.py""",
+    "celery_runtime/dead_letters": """__init__.py build.py filter.py model.py rabbitmq.py rabbitmq_reading.py recorder.py redaction.py
+        redis.py requeue.py store.py""",
+    "celery_runtime/discovery": """__init__.py files.py limits.py loading.py new_task.py source.py""",
+    "celery_runtime/errors": """__init__.py classify.py database.py network.py raised.py services.py verdict.py""",
+    "celery_runtime/retry": """__init__.py history.py policy.py task.py""",
+    "celery_runtime/worker": """__init__.py connection_loss.py consumer.py delays.py liveness.py memory.py message_schema.py
+        pool_fixes.py quarantine.py request.py screening.py worker.py""",
     "shop/celery_tasks": """__init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
         ex5_error_handling_chain.py ex6_dead_letter_queue.py ex7_task_timeouts_revoking.py ex8_linking_result_callbacks.py
         ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py
@@ -39,15 +41,15 @@ FILES = {
 DJANGO_FILES = {
     ".": "manage.py",
     "shop": "asgi.py urls.py wsgi.py",
-    "shop/celery_runtime": "django_task.py",
+    "celery_runtime/django": "__init__.py task.py",
     "shop/celery_tasks": "ex17_after_commit.py",
-    "shop/celery_runtime/dead_letters_admin": "__init__.py admin.py apps.py display.py listing.py models.py",
-    "shop/celery_runtime/dead_letters_admin/static/dead_letters": "dead_letters.css",
-    "shop/celery_runtime/dead_letters_admin/templates/admin/dead_letters": """actions.html cells.html confirm.html
+    "celery_runtime/django/admin": "__init__.py admin.py apps.py display.py listing.py models.py",
+    "celery_runtime/django/admin/static/dead_letters": "dead_letters.css",
+    "celery_runtime/django/admin/templates/admin/dead_letters": """actions.html cells.html confirm.html
         entry.html fields.html list.html unavailable.html""",
 }
 
-ALWAYS = {"celery[redis]", "kombu", "structlog"}
+ALWAYS = {"celery[redis]", "kombu", "python-dotenv", "structlog"}
 DEPENDENCIES = {
     ("django", "redis"): {*ALWAYS, "django", "dj-database-url"},
     ("django", "database"): {*ALWAYS, "django", "dj-database-url", "django-celery-results"},

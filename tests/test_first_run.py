@@ -109,7 +109,7 @@ def test_the_templates_demo_runs_on_rabbitmq(tmp_path, rabbitmq_url):
 
 
 def test_the_demo_fails_when_the_order_is_wrong(project):
-    path = project.package / "celery_runtime/redis_transport.py"
+    path = project.path / "celery_runtime/brokers/redis_transport.py"
     path.write_text(path.read_text().replace("LEVELS[::-1]", "LEVELS"))
     done = project.run("make", "demo")
     assert done.returncode != 0

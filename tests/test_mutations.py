@@ -7,10 +7,10 @@ from scripts.mutations import MUTATIONS
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
 def test_no_mutation_is_stale(baked, mutation):
-    assert not mutation.is_stale(baked(framework="plain").package)
+    assert not mutation.is_stale(baked(framework="plain"))
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
 def test_what_is_mutated_can_still_be_read(baked, mutation):
-    source = (baked(framework="plain").package / mutation.file).read_text()
+    source = mutation.path(baked(framework="plain")).read_text()
     compile(source.replace(mutation.old, mutation.new), mutation.file, "exec")

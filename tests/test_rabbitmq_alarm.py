@@ -29,7 +29,7 @@ def slow(folder):
 def test_a_worker_lives_on_while_rabbitmq_is_short_of_memory(bake_own, tmp_path):
     project = bake_own(framework="plain", broker="rabbitmq", result_backend="database")
     (project.tasks / "ex90_slow.py").write_text(TASK)
-    probe = project.package / "celery_runtime/health.py"
+    probe = project.path / "celery_runtime/health.py"
     with lent(rabbitmq_node()) as node:
         environment = {"CELERY_BROKER_URL": node.url, "CELERY_HEALTH_FOLDER": str(tmp_path / "health")}
         with running_worker(project, tmp_path / "log", **environment) as worker:

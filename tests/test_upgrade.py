@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.baking import BakedProject, bake
+from scripts.baking import SLUG, BakedProject, bake
 
 from .repositories import CRUFT, GIT, commit_all, run, template_repository
 
-SLUG = "{{cookiecutter.project_slug}}"
 OLD, NEW = "v1", "v2"  # tags of the template: an older one, and the template as it stands
 
 DELETED = "shop/celery_tasks/ex1_try_except.py"
@@ -60,15 +59,14 @@ def append(path: Path, text: str) -> None:
 def make_older(template: Path) -> None:
     """Make of the template one that it could have come from: whole enough to bake, not to run."""
     project, package = template / SLUG, template / SLUG / SLUG
-    runtime = package / "celery_runtime"
+    runtime = project / "celery_runtime"
     append(project / "README.md", "Edited since.\n")
     append(runtime / "app.py", "# Edited since.\n")
     append(package / "celery_tasks" / Path(DELETED).name, "# Edited since.\n")
     (runtime / "obsolete.py").write_text("# Deleted since.\n")
-    for added_since in (runtime / "memory.py", package / "celery_tasks/ex14_priorities.py"):
+    for added_since in (runtime / "worker/memory.py", package / "celery_tasks/ex14_priorities.py"):
         added_since.unlink()
-    (runtime / "stop.py").rename(runtime / "halt.py")
-    replace(project / "Makefile", "celery_runtime.stop", "celery_runtime.halt")
+    (runtime / "text.py").rename(runtime / "words.py")
     replace(project / "pyproject.toml", '"structlog>=25"', '"structlog>=24"')
     for framework in ("django", "plain"):
         overlay = project / "_overlays" / framework / SLUG
@@ -224,7 +222,7 @@ def test_an_edited_file_that_is_deleted_and_a_file_that_both_added_stay_and_only
     project = create()
     commit_all(project.path)
     own = {
-        "shop/celery_runtime/obsolete.py": "# Edited.\n",
+        "celery_runtime/obsolete.py": "# Edited.\n",
         "shop/celery_tasks/ex14_priorities.py": "# Own.\n",
     }
     for name, text in own.items():
@@ -259,5 +257,5 @@ def test_a_project_baked_without_cruft_is_linked_and_a_wrong_version_shows(creat
         told = ("--checkout", tag, "--no-input", "--extra-context", json.dumps(answers("plain")))
         assert cruft(project, "link", str(template), *told).returncode == 0
         assert (state.read_text() == written) == same
-        assert ("shop/celery_runtime/app.py" in shown_by_diff(project)) != same
+        assert ("celery_runtime/app.py" in shown_by_diff(project)) != same
     assert shown_by_diff(project) == []

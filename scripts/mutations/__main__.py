@@ -35,9 +35,9 @@ def failed_tests(project: BakedProject, selection: str) -> list[str]:
 
 def notice(project: BakedProject, mutation: Mutation) -> list[str]:
     """Apply the mutation, print what noticed it, and undo it. Return the tests that did."""
-    path = project.package / mutation.file
+    path = mutation.path(project)
     source = path.read_text()
-    if mutation.is_stale(project.package):
+    if mutation.is_stale(project):
         print(f"STALE     {mutation.promise}: look for its text in {mutation.file}")
         return []
     path.write_text(source.replace(mutation.old, mutation.new))

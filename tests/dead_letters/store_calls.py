@@ -18,9 +18,9 @@ from typing import Any
 import amqp
 import redis
 
+from celery_runtime.dead_letters import DeadLetter, Selection, StoreBusy, StoreError, replay
+from celery_runtime.dead_letters.store import Bounds
 from shop import app
-from shop.celery_runtime.dead_letters import DeadLetter, Selection, StoreBusy, StoreError, replay
-from shop.celery_runtime.dead_letters.store import Bounds
 
 QUEUE = "tasks"
 KINDS = ("network.refused", "network.timeout", "unexpected")
@@ -268,7 +268,7 @@ def odd_ids() -> list[str]:
 
 def look_at_age_always() -> None:
     """Have RabbitMQ's store look for what is too old with each entry, not once a minute."""
-    store = importlib.import_module("shop.celery_runtime.dead_letters.rabbitmq_store")
+    store = importlib.import_module("celery_runtime.dead_letters.rabbitmq")
     store.LOOK_AT_AGE_EVERY = 0.0
 
 

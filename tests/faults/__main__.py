@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("areas", nargs="*", default=AREAS, help=f"of {', '.join(AREAS)}; default: all")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    classify = importlib.import_module(f"{options.package}.celery_runtime.errors").classify
+    classify = importlib.import_module("celery_runtime.errors.classify").classify
     django.setup()  # the settings are those of the package
     rows = [row for area in options.areas for row in rows_of(area, classify)]
     print(json.dumps([row._asdict() for row in rows], indent=1) if options.json else table(rows))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from celery_runtime.brokers.embedded import EmbeddedBroker
 from shop import app
-from shop.celery_runtime.embedded import EmbeddedBroker
 
 from ..brokers import empty_broker
 from ..conftest import scratch

@@ -63,7 +63,7 @@ def prepare(copy, broker_url):
     """Give the copy these tasks, this broker, and times so short that a test can wait for them."""
     copy.write("ex1.py", TASKS)
     copy.write_note_task("ex2_note.py")
-    copy.change("celery_runtime/broker.py", "longest_task + MARGIN", str(VISIBILITY_TIMEOUT))
+    copy.configure(broker_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT})
     copy.environment["CELERY_BROKER_URL"] = broker_url
     copy.environment.update(CELERY_TASK_TIME_LIMIT="3", CELERY_TASK_SOFT_TIME_LIMIT="2")
     return copy
@@ -71,8 +71,7 @@ def prepare(copy, broker_url):
 
 def never_time_out(project):
     """Keep Redis from handing out a message because it is held for long."""
-    held = '"visibility_timeout": '
-    project.change("celery_runtime/broker.py", f"{held}{VISIBILITY_TIMEOUT}", f"{held}600")
+    project.configure(broker_transport_options={"visibility_timeout": 600})
 
 
 def publish(project, *calls):
@@ -100,7 +99,7 @@ def give_back(project, number=1):
 def lost_runs(project, task_id):
     code = f"""
         from PACKAGE import app
-        from PACKAGE.celery_runtime.lost_runs import lost_runs_of
+        from celery_runtime.brokers.crash_notes import lost_runs_of
         print(lost_runs_of(app).count({task_id!r}))
     """
     return int(project.run(code))

@@ -91,7 +91,7 @@ while app.AsyncResult(task_id).state != "FAILURE":  # which is told after the de
     time.sleep(0.05)
 Path("NOTES_FILE").with_name("barley").touch()
 
-from PACKAGE.celery_runtime.dead_letters import Selection, replay
+from celery_runtime.dead_letters import Selection, replay
 
 with app.dead_letters.store.open() as reading:
     held = next(reading.find(Selection((task_id,))))

@@ -11,9 +11,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client, override_settings
 
+from celery_runtime import dead_letters, defaults
+from celery_runtime.brokers import urls
+from celery_runtime.dead_letters.build import REQUEUES_HEADER
 from shop import app
-from shop.celery_runtime import broker, dead_letters
-from shop.celery_runtime.dead_letters.record import REQUEUES_HEADER
 
 from ..project_copy import ProjectCopy
 from ..worker_process import WorkerProcess
@@ -47,7 +48,8 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def use_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process publish to another broker, and find its dead letters there."""
-    options = broker.transport_options(url, project=app.main, longest_task=app.conf.task_time_limit)
+    computed = defaults.settings(app.main, lambda name, default: url if name == "broker_url" else default)
+    options = computed["broker_transport_options"]
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     monkeypatch.setitem(app.conf, "broker_transport_options", options)
     monkeypatch.setattr(app, "_pool", None)
@@ -301,7 +303,7 @@ def test_a_store_that_is_away_is_told_in_a_line(client, monkeypatch):
 def test_a_store_that_another_reads_is_told_in_a_line(project, client):
     keep()
     browser = client("view", "change")
-    one_at_a_time = broker.is_rabbitmq(project.environment["CELERY_BROKER_URL"])
+    one_at_a_time = urls.is_rabbitmq(project.environment["CELERY_BROKER_URL"])
     with app.dead_letters.store.open() as reading:
         next(reading.find(dead_letters.Selection()))
         told = "being read by another" if one_at_a_time else "1 dead letter"

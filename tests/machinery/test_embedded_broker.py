@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shop.celery_runtime import embedded
-from shop.celery_runtime.environment import ConfigurationError
+from celery_runtime.brokers import embedded
+from celery_runtime.environment import ConfigurationError
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def test_it_starts_once_and_stops(server):
 
 
 def test_of_many_that_start_it_at_once_one_does(server):
-    code = "import sys; from pathlib import Path; from PACKAGE.celery_runtime.embedded import EmbeddedBroker;"
+    code = "import sys; from pathlib import Path; from celery_runtime.brokers.embedded import EmbeddedBroker;"
     code += "print(EmbeddedBroker(Path(sys.argv[1])).start())"
-    command = [sys.executable, "-c", code.replace("PACKAGE", embedded.__name__.partition(".")[0])]
+    command = [sys.executable, "-c", code]
     starters = [
         subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -69,17 +69,23 @@ def test_a_folder_that_others_may_enter_or_a_link_is_refused(server, make):
 @pytest.fixture
 def stop_embedded_broker(copy):
     def stop():
-        return copy.run("import runpy; runpy.run_module('PACKAGE.celery_runtime.stop', run_name='__main__')")
+        return copy.run(
+            "import runpy; runpy.run_module('celery_runtime.brokers.embedded', run_name='__main__')"
+        )
 
     yield stop
     stop()
     shutil.rmtree(
-        copy.run("from PACKAGE.celery_runtime.embedded import *; print(PROJECT_BROKER.directory)").strip()
+        copy.run("from celery_runtime.brokers.embedded import *; print(PROJECT_BROKER.directory)").strip()
     )
 
 
 def test_importing_the_project_starts_nothing(copy, tmp_path):
-    code = "import PACKAGE; print(PACKAGE.app.conf.broker_url, PACKAGE.celery_runtime.embedded.PROJECT_BROKER.is_running())"
+    code = """
+        from celery_runtime.brokers.embedded import PROJECT_BROKER
+        from PACKAGE import app
+        print(app.conf.broker_url, PROJECT_BROKER.is_running())
+    """
     development = {"APP_ENV": "development", "CELERY_BROKER_URL": "", "CELERY_RESULT_BACKEND": ""}
     url, running = copy.run(code, **development).split()
     assert url.startswith("redis+socket://")

@@ -18,7 +18,7 @@ def publish_as_lost_twice(project, call, number=1):
     project.run(
         f"""
         from PACKAGE import app
-        from PACKAGE.celery_runtime.lost_runs import lost_runs_of
+        from celery_runtime.brokers.crash_notes import lost_runs_of
         from PACKAGE.celery_tasks.ex1 import *
         lost_runs = lost_runs_of(app)
         for number in range({number}):

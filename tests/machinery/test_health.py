@@ -21,7 +21,7 @@ BUSY = """
 
 def probe(project, *arguments):
     """Run the probe as a container would; return its exit status and what it says."""
-    path = project.root / project.package / "celery_runtime/health.py"
+    path = project.root / "celery_runtime/health.py"
     environment = {**project.environment, "PATH": ""}
     command = [sys.executable, "-I", "-S", str(path), *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -40,7 +40,7 @@ def test_no_worker_is_not_well(copy):
 
 def test_a_worker_is_alive_and_ready_even_while_all_its_processes_are_busy(copy, start):
     use_own_folder(copy)
-    copy.change("celery_runtime/liveness.py", "EVERY = 5.0", "EVERY = 0.2")
+    copy.configure(worker_liveness_interval=0.2)
     copy.write("ex1.py", BUSY)
     worker = start()
     left_behind = copy.root / "health" / "worker-7"
@@ -56,7 +56,7 @@ def test_a_worker_is_alive_and_ready_even_while_all_its_processes_are_busy(copy,
 
 def test_a_worker_that_hangs_is_named(copy, start):
     use_own_folder(copy)
-    copy.change("celery_runtime/liveness.py", "EVERY = 5.0", "EVERY = 0.2")
+    copy.configure(worker_liveness_interval=0.2)
     copy.write("ex1.py", BUSY)
     worker = start()
     os.kill(worker.process.pid, signal.SIGSTOP)

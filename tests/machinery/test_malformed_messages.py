@@ -21,7 +21,7 @@ SEND = """
     import uuid
     from kombu import Producer
     from PACKAGE import app
-    from PACKAGE.celery_runtime import broker
+    from celery_runtime.brokers import urls
 
     connection = app.connection_for_write()
     producer = Producer(connection.default_channel)
@@ -41,7 +41,7 @@ SEND = """
         yield lambda: send(expires="9999-12-31T23:59:59-23:00")
         yield lambda: send(stamped_headers=[[1]])
         yield lambda: send(get=1)
-        if broker.is_rabbitmq(app.conf.broker_url):
+        if urls.is_rabbitmq(app.conf.broker_url):
             yield lambda: send(properties=dict(correlation_id=b"\\xff"))
             yield lambda: send(properties=dict(content_type=b"\\xff"))
         else:
@@ -71,11 +71,11 @@ ODD_TASK = """
 """
 HELD = """
     from PACKAGE import app
-    from PACKAGE.celery_runtime import broker
+    from celery_runtime.brokers import urls
 
     with app.connection_for_write() as connection:
         channel = connection.default_channel
-        if broker.is_rabbitmq(app.conf.broker_url):
+        if urls.is_rabbitmq(app.conf.broker_url):
             print(0)  # a message that was not acknowledged would come again
         else:
             with channel.conn_or_acquire() as client:

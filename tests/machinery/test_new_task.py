@@ -85,7 +85,7 @@ def outcomes(project, *names: str) -> dict[str, str]:
         f"""
         import json
         from PACKAGE import app
-        from PACKAGE.celery_runtime.new_task import Refused, write_new_task
+        from celery_runtime.discovery.new_task import Refused, write_new_task
 
         def outcome(name):
             try:
@@ -209,7 +209,7 @@ def test_where_the_second_file_cannot_be_written_the_first_does_not_stay(project
         import resource
         from string import Template
         from PACKAGE import app
-        from PACKAGE.celery_runtime import new_task
+        from celery_runtime.discovery import new_task
 
         new_task.TASK = Template("# a line\\n" * 1000)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from shop.celery_runtime import policy
+from celery_runtime.retry import policy
 from shop.error_policy import Fail, Retry, Wait
 
 

@@ -98,7 +98,7 @@ def test_every_way_to_publish_gives_the_priority_that_was_meant(notes, start, br
 
 def test_a_worker_that_waits_is_told_of_what_comes(notes, start, broker_url):
     # Where it is not told, it looks at its queues so seldom.
-    notes.change("celery_runtime/broker.py", '"socket_keepalive": True', '"polling_interval": 60')
+    notes.configure(broker_transport_options={"polling_interval": 60})
     start(CELERY_BROKER_URL=broker_url)
     code = """
         from PACKAGE.celery_tasks.ex1 import seen

@@ -137,7 +137,7 @@ def test_a_thread_that_is_interrupted_counts_for_nothing_and_its_task_runs_again
     give_back(project)  # or the run would not be noted
     if project.environment["CELERY_BROKER_URL"].startswith("redis"):
         never_time_out(project)
-    project.change("celery_runtime/worker.py", "LONGEST_SHUTDOWN = 10.0", "LONGEST_SHUTDOWN = 0.1")
+    project.configure(worker_exit_timeout=0.1)
     worker = start("--pool", "threads", CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.terminate()

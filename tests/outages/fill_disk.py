@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kombu.exceptions import OperationalError
 
-from shop.celery_runtime.embedded import EmbeddedBroker
+from celery_runtime.brokers.embedded import EmbeddedBroker
 
 folder = Path(sys.argv[1])
 broker = EmbeddedBroker(folder)

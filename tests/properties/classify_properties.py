@@ -13,8 +13,10 @@ from email.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shop.celery_runtime.errors import Verdict, classify, service_of
-from shop.celery_runtime.verdict import ROOTS
+from celery_runtime.errors.classify import classify
+from celery_runtime.errors.raised import service_of
+from celery_runtime.errors.verdict import Verdict
+from celery_runtime.kinds import ROOTS
 from shop.error_policy import PermanentError, TransientError
 
 NAMES = ["status", "status_code", "code", "response", "headers", "errno", "args", "sqlstate", "pgcode"]

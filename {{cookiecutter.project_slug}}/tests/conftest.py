@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from celery_runtime.brokers.embedded import EmbeddedBroker, temporary_folder
 from {{ cookiecutter.project_slug }} import app, results
-from {{ cookiecutter.project_slug }}.celery_runtime.embedded import EmbeddedBroker, temporary_folder
 
 from .brokers import empty_broker
 from .isolation import use_databases_in
@@ -30,7 +30,7 @@ def pytest_configure() -> None:
     os.environ["APP_ENV"] = "test"
     os.environ["CELERY_HEALTH_FOLDER"] = str(scratch / "health")
     os.environ["CELERY_BROKER_URL"] = server.url(0)
-    if results.url(server.url(0)) == server.url(0):
+    if results.DEFAULT is None:
         os.environ["CELERY_RESULT_BACKEND"] = server.url(1)
     use_databases_in(scratch)
     server.start()

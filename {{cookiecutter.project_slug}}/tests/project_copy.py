@@ -7,6 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import Self
 
+import celery_runtime
+
 from .isolation import PRELUDE
 
 NOTE_TASK = """
@@ -34,6 +36,8 @@ class ProjectCopy:
     def create(self) -> Self:
         source = Path(importlib.import_module(self.package).__path__[0])
         shutil.copytree(source, self.root / self.package, ignore=shutil.ignore_patterns("celery_tasks"))
+        library = Path(celery_runtime.__path__[0])
+        shutil.copytree(library, self.root / library.name)
         (self.root / self.package / "schedule.py").write_text("SCHEDULE = {}\n")
         self.tasks.mkdir()
         (self.tasks / "__init__.py").touch()
@@ -46,11 +50,18 @@ class ProjectCopy:
         path.write_text(self._filled_in(source))
 
     def change(self, file: str, old: str, new: str) -> None:
-        """Replace a text, which must be there, in a file of the package."""
-        path = self.root / self.package / file
+        """Replace a text, which must be there, in a file of the package, or of `celery_runtime/`."""
+        path = self.root / (file if file.startswith("celery_runtime/") else f"{self.package}/{file}")
         source = path.read_text()
         assert old in source, f"{old!r} is not in {file}"
         path.write_text(source.replace(old, new))
+
+    def configure(self, **settings: object) -> None:
+        """State settings of Celery, by their names in plain projects."""
+        namespace = importlib.import_module(self.package).app.namespace
+        stated = {f"{namespace}_{name}".upper() if namespace else name: one for name, one in settings.items()}
+        with (self.root / self.package / "settings.py").open("a") as file:
+            file.writelines(f"{name} = {value!r}\n" for name, value in stated.items())
 
     def write_note_task(self, file: str = "ex1_note.py") -> None:
         self.write(file, NOTE_TASK)

@@ -2,10 +2,12 @@
 
 import inspect
 
+import amqp.method_framing
 import amqp.serialization
 import celery.app.amqp
 import kombu
-import kombu.transport
+import kombu.connection
+import kombu.pools
 import kombu.transport.redis
 import kombu.transport.virtual
 import pytest
@@ -151,8 +153,10 @@ def test_what_a_channel_of_redis_gives_back_is_what_it_has_delivered():
     assert "self.channel.basic_ack(self.delivery_tag" in inspect.getsource(kombu.Message.ack)
 
 
-def test_the_transports_of_redis_are_named_by_aliases():
-    assert {"redis", "rediss", "sentinel"} <= set(kombu.transport.TRANSPORT_ALIASES)
+def test_an_app_connects_by_a_class_of_its_own_and_pools_what_that_makes():
+    assert "self.amqp.Connection(" in inspect.getsource(celery.Celery._connection)
+    assert "PooledConnection(self, **" in inspect.getsource(kombu.connection.ConnectionPool.new)
+    assert "connection.Pool(" in inspect.getsource(kombu.pools.Connections.create)
 
 
 def test_a_task_names_the_class_of_its_requests():
@@ -200,6 +204,7 @@ def test_a_message_is_read_from_redis_by_the_client_of_the_channel():
     assert "raise Empty()" in source
 
 
-def test_the_properties_of_a_message_on_rabbitmq_are_read_by_a_table():
-    content = amqp.serialization.GenericContent
-    assert "PROPERTY_CLASSES[class_id]" in inspect.getsource(content._load_properties)
+def test_the_frames_of_a_message_on_rabbitmq_are_read_by_a_function_that_is_given():
+    assert "frame_handler" in inspect.signature(amqp.Connection).parameters
+    handler = inspect.getsource(amqp.method_framing.frame_handler)
+    assert "callback(channel, msg.frame_method, msg.frame_args, msg)" in handler

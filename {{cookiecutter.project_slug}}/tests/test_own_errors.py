@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.celery_runtime.errors import service_of
+from celery_runtime.errors.raised import service_of
 from {{ cookiecutter.project_slug }}.error_policy import (
     RULES,
     PermanentError,

@@ -1,8 +1,8 @@
 import math
 
-from {{ cookiecutter.project_slug }}.celery_runtime import policy
-from {{ cookiecutter.project_slug }}.celery_runtime.policy import Failures, Policy
-from {{ cookiecutter.project_slug }}.celery_runtime.verdict import Verdict
+from celery_runtime.errors.verdict import Verdict
+from celery_runtime.retry import policy
+from celery_runtime.retry.policy import Failures, Policy
 from {{ cookiecutter.project_slug }}.error_policy import MAX_AGE, POLICY, Fail, Retry, Wait
 
 NOW = 1_000_000.0

@@ -1,13 +1,15 @@
 """The one table of what is tried again, how, and what is given up. It is yours to change.
 
-Kinds are listed in `celery_runtime/errors.py`; of the rows that fit, that with the longest prefix counts, and the
+Kinds are listed in `celery_runtime/errors/classify.py`; of the rows that fit, that with the longest prefix counts, and the
 kinds of one row share its attempts. A task says otherwise for itself by
 `@app.task(policy={"external.unavailable": Retry(attempts=10)})`: its rows come first, whatever their length.
 `policy={"": Fail()}` opts out.
 """
 
-from .celery_runtime.errors import RULES, PermanentError, TransientError, Verdict, by_name, classify, handling
-from .celery_runtime.policy import Fail, Retry, Wait
+from celery_runtime.errors.classify import RULES, classify
+from celery_runtime.errors.raised import PermanentError, TransientError, handling
+from celery_runtime.errors.verdict import Verdict, by_name
+from celery_runtime.retry.policy import Fail, Retry, Wait
 
 __all__ = [
     "MAX_AGE",

@@ -1,9 +1,4 @@
-"""Where results are kept: in Redis, the broker's own unless `CELERY_RESULT_BACKEND` names another."""
-
-from .celery_runtime import broker
+"""Where results are kept, unless `CELERY_RESULT_BACKEND` names another place: on the broker, if it is a Redis."""
 
 INSTALLED_APPS: list[str] = []
-
-
-def url(broker_url: str) -> str:
-    return broker.redis_results_url(broker_url)
+DEFAULT = None

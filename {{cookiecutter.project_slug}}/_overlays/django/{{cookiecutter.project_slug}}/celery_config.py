@@ -2,8 +2,8 @@
 
 import os
 
-from .celery_runtime.app import Celery
-from .celery_runtime.django_task import DjangoTask as Task
+from celery_runtime.app import Celery
+from celery_runtime.django.task import DjangoTask as Task
 
 __all__ = ["Task", "app"]
 
@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{__package__}.settings")
 app = Celery(
     __package__,
     tasks="celery_tasks",
-    task_cls=f"{__package__}.celery_runtime.django_task:DjangoTask",
+    task_cls="celery_runtime.django.task:DjangoTask",
     policy="error_policy",
 )
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -1,7 +1,3 @@
-"""Where results are kept: in Redis, the broker's own unless `CELERY_RESULT_BACKEND` names another."""
+"""Where results are kept, unless `CELERY_RESULT_BACKEND` names another place: on the broker, if it is a Redis."""
 
-from .celery_runtime import broker
-
-
-def url(broker_url: str) -> str:
-    return broker.redis_results_url(broker_url)
+DEFAULT = None

@@ -1,0 +1,213 @@
+"""The Celery app: it wires the parts together, and imports no task file.
+
+Runs in: every process that imports the project. What it changes is its own: another Celery app in the process stays
+as it is.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections import ChainMap
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import celery
+import click
+from celery import signals
+
+from celery_runtime import defaults, environment
+from celery_runtime.brokers import embedded
+from celery_runtime.brokers.connection import patient
+from celery_runtime.discovery import loading
+from celery_runtime.environment import ConfigurationError
+from celery_runtime.errors.classify import classify
+from celery_runtime.worker import memory
+
+if TYPE_CHECKING:
+    from celery_runtime.dead_letters import DeadLetters
+    from celery_runtime.dead_letters.recorder import Recorder
+    from celery_runtime.retry.policy import Policy
+
+# A result that cannot be stored is tried again so often, with random pauses up to so many milliseconds: a minute.
+RESULT_RETRIES = 120
+RESULT_PAUSE = 1000
+
+
+class Celery(celery.Celery):
+    """An app that names a folder of task modules and imports none of them.
+
+    A worker and beat import them when they start, after `django.setup()` where there is Django; a
+    web process or a script that only publishes never does.
+
+    Args:
+        main: the package of the project, such as "shop".
+        tasks: the name of its sub-package that holds the task modules.
+        policy: the name of its module that says what is tried again and what is given up.
+    """
+
+    amqp_cls = "celery_runtime.brokers.publishing:AMQP"
+    task_cls = "celery_runtime.retry.task:Task"
+    log_cls = "celery_runtime.logs:Logging"  # structlog takes long to import, and what only publishes needs none of it
+    first: ClassVar["Celery | None"] = None
+
+    def __init__(
+        self,
+        main: str,
+        *,
+        tasks: str = "celery_tasks",
+        policy: str = "error_policy",
+        **options: Any,
+    ) -> None:
+        super().__init__(main, **options)
+        self._policy_module = f"{main}.{policy}"
+        Celery.first = Celery.first or self
+        self.duplicate_task_names: list[tuple[str, str, str]] = []
+        self.replaced_bases: list[tuple[traceback.FrameSummary, Any]] = []
+        self.task_modules = loading.TaskModules(self, f"{main}.{tasks}")
+        environment.read_dotenv(self.task_modules.root)
+        self.user_options["worker"].add(_tasks_option())
+        signals.import_modules.connect(self._load_task_modules, sender=self)
+        signals.celeryd_init.connect(self._prepare_start)
+        signals.beat_init.connect(self._prepare_start)
+        signals.worker_process_init.connect(self._prepare_process)
+        signals.task_revoked.connect(self._count_revoked)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "Task":  # the base of all tasks: who replaces it is warned of
+            self.replaced_bases.append((traceback.extract_stack(limit=2)[0], value))
+        super().__setattr__(name, value)
+
+    @cached_property
+    def Worker(self) -> Any:
+        named: Any = "celery_runtime.worker.worker:Worker"
+        return self.subclass_with_self(named)
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        """What has failed for good, to be seen and to be run again."""
+        from celery_runtime.dead_letters import DeadLetters
+
+        return DeadLetters(self)
+
+    @cached_property
+    def recorder(self) -> "Recorder":
+        from celery_runtime.dead_letters.recorder import Recorder
+
+        return Recorder(self.dead_letters)
+
+    @cached_property
+    def policy(self) -> "Policy":
+        """The project's table, imported when it is first needed: what only publishes never needs it.
+
+        Raises:
+            ConfigurationError: there is no such kind, or a number in the table cannot be.
+        """
+        from celery_runtime.retry.policy import Policy, problems
+
+        try:
+            table = importlib.import_module(self._policy_module)
+        except (TypeError, ValueError) as error:
+            # A wrong argument of Retry, or the name of a class without its package.
+            raise ConfigurationError(str(error), "Correct it in error_policy.py.") from error
+        for problem in problems(table.POLICY, table.MAX_AGE):
+            raise ConfigurationError(problem, "Correct it in error_policy.py.")
+        return Policy(table.POLICY, table.MAX_AGE)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        connection: Any = super().connection_for_write(url, **options)
+        return patient(connection)
+
+    def prepare_config(self, c: Any) -> Any:
+        """Add the protective settings to those of the project, which win."""
+        conf = super().prepare_config(c)
+        prefix = f"{self.namespace}_" if self.namespace else ""
+
+        def key(name: str) -> str:
+            return f"{prefix}{name.upper()}" if prefix else name
+
+        ours = defaults.settings(self.main, lambda name, default: conf.get(key(name), default))
+        merged = {key(name): {**ours[name], **(conf.get(key(name)) or {})} for name in defaults.MERGED}
+        # `conf` is not copied: Django reads a setting when it is asked for, and tests override some.
+        return ChainMap(merged, conf, {key(name): value for name, value in ours.items()})
+
+    def send_task(self, *args: Any, **options: Any) -> Any:
+        from celery_runtime.brokers.publishing import explained
+
+        with explained(self):
+            return super().send_task(*args, **options)
+
+    def _load_task_modules(self, **_options: Any) -> None:
+        _ = self.policy  # a wrong setting keeps a worker from starting
+        _ = self.dead_letters.redact
+        self.recorder.connect()
+        self.task_modules.load()
+
+    def _prepare_start(self, sender: Any, instance: Any = None, **_: Any) -> None:
+        """Called where a worker (`instance`) or beat (`sender`) starts, of whichever app."""
+        if getattr(instance or sender, "app", None) is not self:
+            return
+        if self.task_modules.problems:  # the fatal ones have ended the process before
+            warnings = loading.describe(self.task_modules.problems)
+            click.secho(warnings, fg="yellow", bold=True, err=True)
+        memory.check(self.conf.get("task_memory_limit"))
+        if embedded.uses(self.conf):
+            embedded.PROJECT_BROKER.start()
+            # In beat, what goes to sys.stderr is logged by now, as a warning.
+            click.echo(embedded.description(self.conf), file=sys.__stderr__)
+
+    def _prepare_process(self, **_: Any) -> None:
+        if celery.current_app != self:
+            return
+        memory.limit_process(self.conf.get("task_memory_limit"))
+        # A task that is done waits until its result can be stored, instead of failing for it. A client does not wait.
+        backend: Any = self.backend
+        backend.always_retry = True
+        backend.max_retries = RESULT_RETRIES
+        backend.max_sleep_between_retries_ms = RESULT_PAUSE
+        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)
+
+    def _count_revoked(self, sender: Any, request: Any, expired: bool, **_: Any) -> None:
+        from celery_runtime.worker.request import count_without_dead_letter  # only a worker has loaded it
+
+        if sender.app is self:
+            count_without_dead_letter("expired" if expired else "revoked", sender.name, request.id)
+
+    def _warn_duplicate_task_name(self, name: str, existing: str, new: str, consequence: str) -> None:
+        # A private hook of Celery 5.7, kept under watch by tests/test_engine_hooks.py. Its warning
+        # names each collision once and lets the worker start with the wrong function.
+        self.duplicate_task_names.append((name, existing, new))
+
+
+def project_app() -> Celery:
+    """Return the app of the project, which is the first that this process has made."""
+    if Celery.first is None:
+        raise ConfigurationError(
+            "this process has no Celery app", "Import it in the package of your project."
+        )
+    return Celery.first
+
+
+def _passes(is_known: Callable[[Exception], bool], error: Exception) -> bool:
+    """Whether a result can be stored after this error, in a while.
+
+    What a backend knows of that is not all: Django's not a refused connection, that of Redis not a failover.
+    """
+    root, _, what = classify(error).kind.partition(".")
+    return is_known(error) or (root in ("network", "database") and what not in ("auth", "query"))
+
+
+def _tasks_option() -> click.Option:
+    def select(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+        if value:
+            os.environ[loading.SELECTION_VARIABLE] = value
+
+    return click.Option(
+        ["--tasks"],
+        metavar="PATTERNS",
+        callback=select,
+        expose_value=False,
+        help="Run only these task modules: file names without .py, with * and commas. "
+        f"Sets {loading.SELECTION_VARIABLE}.",
+    )

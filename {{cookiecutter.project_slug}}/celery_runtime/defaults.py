@@ -1,0 +1,125 @@
+"""The protective settings of Celery, each once, with its reason. What your settings state wins over any of them.
+
+They are computed from what you state: the transport options from the broker's URL, the visibility timeout from the time
+limits. `broker_transport_options` and `result_backend_transport_options` are merged option by option.
+
+Source: https://docs.celeryq.dev/en/stable/userguide/configuration.html, under the name of each setting.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery_runtime.brokers import urls
+from celery_runtime.brokers.connection import PATIENCE
+from celery_runtime.environment import ConfigurationError
+
+TIME_LIMIT, SOFT_TIME_LIMIT = 300, 270  # seconds
+MARGIN = 60  # seconds from a message's delivery to the start of its task, and from its time limit to its end
+WORKER_SILENCE = 5.0  # seconds that a worker waits for an answer of Redis, which it asks each second
+MERGED = ("broker_transport_options", "result_backend_transport_options")
+
+
+def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """Return the protective settings.
+
+    Args:
+        project: the name of the project's package.
+        stated: returns what the user's settings say under a name, or the default that is given.
+
+    Raises:
+        ConfigurationError: the soft time limit is not below the hard one.
+    """
+    url = stated("broker_write_url", None) or stated("broker_url", None) or ""
+    queue = stated("task_default_queue", "celery")
+    hard, soft = stated("task_time_limit", TIME_LIMIT), stated("task_soft_time_limit", SOFT_TIME_LIMIT)
+    _check_time_limits(soft, hard)
+    options = _rabbitmq_options() if urls.is_rabbitmq(url) else _redis_options(project, stated, hard)
+    return {
+        # Without limits a task that hangs occupies its process for ever.
+        "task_time_limit": hard,
+        "task_soft_time_limit": soft,
+        # A queue whose exchange has another name would get no message.
+        "task_default_exchange": queue,
+        "task_default_routing_key": queue,
+        # With True, a misspelt queue is created without a word and nobody reads it.
+        "task_create_missing_queues": False,
+        # A worker takes a message only when a process is free, so that an urgent one never waits behind others
+        # that the worker already holds.
+        "worker_prefetch_multiplier": 1,
+        # A message is done when its task is, not when it starts: a killed worker loses nothing, but a task may
+        # run twice.
+        "task_acks_late": True,
+        # Workers hold the tasks that wait for their time. One that holds as many as a limit allows takes nothing
+        # else, however urgent.
+        "worker_eta_task_limit": None,
+        # Seconds that running tasks have to end after a SIGTERM, before they go back to their queue.
+        "worker_soft_shutdown_timeout": 20,
+        # Seconds after these in which a stop that hangs is ended by force.
+        "worker_exit_timeout": 10.0,
+        # Seconds between two signs of life to the probe, whose limit must be well above.
+        "worker_liveness_interval": 5.0,
+        "broker_transport_options": options,
+        "result_backend_transport_options": _result_options(project),
+        # Seconds in which a server must have answered: the broker, and the Redis of the results, which is asked up
+        # to three times.
+        "broker_connection_timeout": PATIENCE,
+        "redis_socket_connect_timeout": 1.0,
+        "redis_socket_timeout": 1.0,
+        "broker_connection_retry_on_startup": True,
+        # With the stock limit of 100 attempts a worker ends while its broker is away for long.
+        "broker_connection_max_retries": None,
+        # A Redis that takes no writes for a while, in a failover or when it is full, does not end a worker.
+        "broker_channel_error_retry": urls.is_redis(url),
+        # RabbitMQ hands out a lost connection's messages at once: without this they would run twice at the same
+        # time. On Redis a worker keeps what it runs, and ends it.
+        "worker_cancel_long_running_tasks_on_connection_loss": urls.is_rabbitmq(url),
+        # With the stock policy a caller hangs for many seconds when the broker is down.
+        "task_publish_retry_policy": {
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.2,
+        },
+        "worker_consumer": "celery_runtime.worker.consumer:Consumer",
+    }
+
+
+def _rabbitmq_options() -> dict[str, Any]:
+    # Without confirms a message is lost silently when the broker restarts before it is written.
+    return {"confirm_publish": True}
+
+
+def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float) -> dict[str, Any]:
+    return {
+        # Two projects on one Redis would share the list `tasks` and run each other's messages.
+        "global_keyprefix": f"{project}:",
+        # What runs longer than this is handed out a second time, so it must exceed every time limit. So long it
+        # takes until the tasks of a worker that was killed run again.
+        "visibility_timeout": (stated("task_longest_time_limit", None) or hard or TIME_LIMIT) + MARGIN,
+        # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_connect_timeout": PATIENCE,
+        # A server that is silent, or a connection that a firewall dropped, would otherwise hang the worker for good.
+        "socket_timeout": WORKER_SILENCE,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }
+
+
+def _result_options(project: str) -> dict[str, Any]:
+    # Only the Redis backend reads them.
+    return {
+        "global_keyprefix": f"{project}:",
+        # A client with no server would hang for 19 seconds instead of failing at once.
+        "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
+    }
+
+
+def _check_time_limits(soft: Any, hard: Any) -> None:
+    # Another type is told by `tasks check`.
+    if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
+        raise ConfigurationError(
+            f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",
+            "Raise the hard limit or lower the soft one.",
+        )

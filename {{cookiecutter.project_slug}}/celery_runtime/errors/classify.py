@@ -1,0 +1,83 @@
+"""What went wrong, told apart by one function. The kinds are listed in kinds.py.
+
+Rules look at class names and attributes, so that no library is imported for it. What they know of
+libraries was found by causing the faults.
+"""
+
+import logging
+
+from celery_runtime.errors import database, network, services
+from celery_runtime.errors.raised import PermanentError, TaskError
+from celery_runtime.errors.verdict import Rule, Verdict, by_name, chain_of, check_verdict
+from celery_runtime.text import message_of
+
+logger = logging.getLogger(__name__)
+
+
+def _own(error: BaseException) -> Verdict | None:
+    if not isinstance(error, TaskError):
+        return None
+    return Verdict(error.kind, retry_after=error.retry_after, permanent=isinstance(error, PermanentError))
+
+
+_limits = by_name(
+    {
+        "billiard.SoftTimeLimitExceeded": "time_limit.soft",
+        "billiard.TimeLimitExceeded": "time_limit.hard",
+        "billiard.WorkerLostError": "worker.lost",
+        "builtins.MemoryError": "worker.memory",
+    }
+)
+
+_told: set[tuple[Rule, type]] = set()
+
+# The first rule that knows an exception decides; put your own in front.
+RULES: list[Rule] = [
+    _own,
+    _limits,
+    *database.RULES,
+    *services.RULES,
+    *network.RULES,
+]
+# These are asked when no exception of the chain was clear.
+_LAST_RESORT: list[Rule] = [database.invalidated, network.unspecific, database.unclear]
+
+
+PROGRAMMING_ERRORS = (AttributeError, IndexError, KeyError, NameError, TypeError, UnboundLocalError)
+
+
+def classify(error: BaseException) -> Verdict:
+    """Return the verdict on an exception: that of the outermost one along its causes that is clear.
+
+    A certificate that is not trusted decides wherever it stands. It never raises.
+    """
+    if type(error) in PROGRAMMING_ERRORS and error.__cause__ is None:
+        # A slip in an `except` block is not the error that was being handled there.
+        return Verdict("unexpected", origin=_origin(error))
+    chain = list(chain_of(error))
+    for rules in ([network.bad_certificate], RULES, _LAST_RESORT):
+        for link in chain:
+            for rule in rules:
+                verdict = _apply(rule, link)
+                if verdict is not None:
+                    return verdict._replace(origin=_origin(link))
+    return Verdict("unexpected", origin=_origin(error))
+
+
+def _apply(rule: Rule, error: BaseException) -> Verdict | None:
+    try:
+        verdict = rule(error)
+        return None if verdict is None else check_verdict(verdict)
+    except Exception as problem:  # noqa: BLE001 - a rule of the user's, or an attribute like none seen before
+        place = (rule, type(error))
+        if place not in _told:  # once: writing the line classifies the error in hand anew
+            _told.add(place)
+            name = getattr(rule, "__name__", repr(type(rule)))
+            what = f"{type(problem).__name__}: {message_of(problem)}"
+            logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, what)
+        return None
+
+
+def _origin(error: BaseException) -> str:
+    cls = type(error)
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

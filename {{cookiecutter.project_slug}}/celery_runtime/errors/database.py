@@ -1,0 +1,196 @@
+"""Rules for databases: PostgreSQL, MySQL and MariaDB, SQLite, Redis, and the pools in front of them."""
+
+import re
+from typing import Any
+
+from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_name, names_of, text, whole_number
+from celery_runtime.text import message_of
+
+SQLSTATES = {
+    "40": "database.conflict",  # serialization failure, deadlock
+    "55P03": "database.conflict",  # lock not available
+    "08": "database.unavailable",  # connection
+    "25006": "database.unavailable",  # read-only: a failover is under way
+    "25P03": "database.unavailable",  # ended while idle in a transaction
+    "53": "database.unavailable",  # out of connections, memory or disk
+    "57P": "database.unavailable",  # shut down, or starting up
+    "58": "database.unavailable",  # system error
+    "25P04": "database.timeout",
+    "57014": "database.timeout",
+    "28": "database.auth",
+    "3D000": "database.auth",  # no such database
+}
+MYSQL_NUMBERS = {
+    **dict.fromkeys(
+        (1040, 1053, 1203, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2055), "database.unavailable"
+    ),
+    **dict.fromkeys((1205, 1213, 3572), "database.conflict"),
+    **dict.fromkeys((1044, 1045, 1049, 1130, 1698), "database.auth"),
+    **dict.fromkeys((1317, 1969, 3024), "database.timeout"),
+    2005: "network.dns",
+}
+MYSQL_DRIVERS = ("pymysql.Error", "MySQLdb.Error", "mysql.Error", "asyncmy.Error")
+SQLITE_CODES = {
+    **dict.fromkeys((5, 6), "database.conflict"),  # busy, locked
+    9: "database.timeout",  # interrupted
+    **dict.fromkeys((10, 13), "database.unavailable"),  # disk error, disk full
+}
+REDIS_PREFIXES = {
+    **dict.fromkeys(("NOAUTH", "WRONGPASS", "NOPERM"), "database.auth"),
+    **dict.fromkeys(
+        (
+            "BUSY",
+            "CLUSTERDOWN",
+            "LOADING",
+            "MASTERDOWN",
+            "MISCONF",
+            "NOREPLICAS",
+            "OOM",
+            "READONLY",
+            "TRYAGAIN",
+            "UNBLOCKED",  # of who waited, in a failover
+        ),
+        "database.unavailable",
+    ),
+}
+REDIS_MESSAGES = {
+    "max number of clients": "database.unavailable",
+    "No connection available": "database.pool",  # of a BlockingConnectionPool
+    "closed by server": "network.disconnected",
+}
+# PostgreSQL tells no code when a login or a connection fails: the text is all there is. A server that
+# speaks another language ends as database.unclear.
+POSTGRESQL_MESSAGES = (
+    (r"authentication failed|no password supplied|does not exist|pg_hba\.conf", "database.auth"),
+    (r"permission denied for database|is not permitted to log in", "database.auth"),
+    (r"could not translate host name|failed to resolve host", "network.dns"),
+    (r"certificate verify failed", "network.tls"),
+    (
+        r"too many (clients|connections)|connection slots|starting up|shutting down|in recovery",
+        "database.unavailable",
+    ),
+    (r"Connection refused|[Ii]s the server running|timeout expired|SSL SYSCALL", "database.unavailable"),
+    (r"connection (is|has been|already) (closed|lost)|closed the connection", "database.unavailable"),
+    (r"terminating connection", "database.unavailable"),
+)
+
+
+def sqlstate(error: BaseException) -> Verdict | None:
+    code = attribute(error, "sqlstate") or attribute(error, "pgcode")
+    if not isinstance(code, str) or not re.fullmatch(r"[0-9A-Z]{5}", code):
+        return None
+    if code.startswith(("HY", "XX")):  # a general error and an internal one
+        return None
+    kinds = (SQLSTATES[code[:length]] for length in (5, 3, 2) if code[:length] in SQLSTATES)
+    return Verdict(next(kinds, "database.query"), code=code)
+
+
+def postgresql(error: BaseException) -> Verdict | None:
+    if not {"psycopg.Error", "psycopg2.Error"}.intersection(names_of(error)):
+        return None
+    message = message_of(error)
+    kinds = (kind for pattern, kind in POSTGRESQL_MESSAGES if re.search(pattern, message))
+    return next((Verdict(kind) for kind in kinds), None)
+
+
+def mysql(error: BaseException) -> Verdict | None:
+    names = names_of(error)
+    if not any(driver in names for driver in MYSQL_DRIVERS):
+        return None
+    arguments = attribute(error, "args")
+    number = whole_number(attribute(error, "errno"))
+    if number is None and arguments:
+        number = whole_number(arguments[0])
+    if number in MYSQL_NUMBERS:
+        return Verdict(MYSQL_NUMBERS[number], code=str(number))
+    if number == 0 and "pymysql.InterfaceError" in names:  # its connection was killed before
+        return Verdict("database.unavailable")
+    return None
+
+
+def sqlite(error: BaseException) -> Verdict | None:
+    code = whole_number(attribute(error, "sqlite_errorcode"))
+    if code is None or "sqlite3.Error" not in names_of(error):
+        return None
+    name = text(attribute(error, "sqlite_errorname"))
+    primary = code & 0xFF  # what is above tells variants of it apart
+    return Verdict(SQLITE_CODES.get(primary, "database.query"), code=name)
+
+
+def redis(error: BaseException) -> Verdict | None:
+    names = names_of(error)
+    if "redis.RedisError" not in names:
+        return None
+    message = message_of(error)
+    _, _, answer = message.rpartition(" of pipeline caused error: ")
+    prefix = answer.partition(" ")[0]
+    if prefix in REDIS_PREFIXES:
+        return Verdict(REDIS_PREFIXES[prefix], code=prefix)
+    if "redis.ConnectionError" in names:
+        told = [kind for text, kind in REDIS_MESSAGES.items() if text in message]
+        if told:
+            return Verdict(told[0])
+    return _redis_names(error)
+
+
+# Most of these are a redis.ConnectionError too, which says no more than that there was none.
+_redis_names = by_name(
+    {
+        "redis.AuthenticationError": "database.auth",
+        "redis.AuthenticationWrongNumberOfArgsError": "database.auth",
+        "redis.AuthorizationError": "database.auth",
+        "redis.NoPermissionError": "database.auth",
+        "redis.BusyLoadingError": "database.unavailable",
+        "redis.ClusterDownError": "database.unavailable",
+        "redis.MasterDownError": "database.unavailable",
+        "redis.OutOfMemoryError": "database.unavailable",
+        "redis.ReadOnlyError": "database.unavailable",
+        "redis.TryAgainError": "database.unavailable",
+        "redis.MaxConnectionsError": "database.pool",
+        "redis.LockError": "database.conflict",
+        "redis.WatchError": "database.conflict",
+        "redis.ResponseError": "database.query",
+    }
+)
+
+named = by_name(
+    {
+        "psycopg2.PoolError": "database.pool",
+        "psycopg_pool.PoolClosed": "database.pool",
+        "psycopg_pool.PoolTimeout": "database.pool",
+        "psycopg_pool.TooManyRequests": "database.pool",
+        "sqlalchemy.PendingRollbackError": "database.unavailable",  # it was lost before
+        "sqlalchemy.TimeoutError": "database.pool",
+    }
+)
+
+
+def invalidated(error: BaseException) -> Verdict | None:
+    """SQLAlchemy has seen that the connection is gone, whatever its driver says."""
+    return Verdict("database.unavailable") if attribute(error, "connection_invalidated") is True else None
+
+
+def unclear(error: BaseException) -> Verdict | None:
+    """The exceptions of PEP 249, by which every driver tells a wrong statement from a lost connection."""
+    for name in names_of(error):
+        package, _, cls = name.partition(".")
+        if package in _DRIVERS and cls in _PEP_249:
+            return Verdict(_PEP_249[cls])
+    return None
+
+
+_DRIVERS = {
+    *("aiomysql", "asyncmy", "asyncpg", "django", "mysql", "MySQLdb", "oracledb", "psycopg", "psycopg2"),
+    *("pymysql", "sqlalchemy", "sqlite3"),
+}
+_PEP_249: dict[str, Any] = {
+    **dict.fromkeys(
+        ("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"
+    ),
+    **dict.fromkeys(
+        ("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"
+    ),
+}
+
+# MySQL's numbers are more exact than the SQLSTATE that PyMySQL adds.
+RULES: list[Rule] = [named, mysql, sqlstate, postgresql, sqlite, redis]

@@ -1,0 +1,144 @@
+"""What an error is: its verdict, and how rules look at an exception without importing its library."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeGuard
+
+from celery_runtime.kinds import check_kind
+
+LONGEST_CHAIN = 50
+
+
+def is_seconds(value: object) -> TypeGuard[float]:
+    """Whether the value is a finite number from 0 on."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def check_seconds(value: object) -> float:
+    """Return the seconds.
+
+    Raises:
+        ValueError: they are no finite number from 0 on.
+    """
+    if not is_seconds(value):
+        raise ValueError(f"{value!r} must be a number of seconds, 0 or more")
+    return value
+
+
+class Verdict(NamedTuple):
+    """What `classify` says of an exception.
+
+    Attributes:
+        kind: dotted words, the first of them one of those of kinds.py, such as "network.timeout".
+        code: what the other side calls it, such as "503", "40P01" or "ECONNREFUSED".
+        retry_after: seconds that the other side asked to wait.
+        origin: the class of the exception that decided, such as "psycopg.errors.DeadlockDetected".
+        permanent: true for a `PermanentError`, which is given up whatever the table says of its kind.
+    """
+
+    kind: str
+    code: str | None = None
+    retry_after: float | None = None
+    origin: str = ""
+    permanent: bool = False
+
+
+def check_verdict(verdict: object) -> Verdict:
+    """Return what a rule has answered.
+
+    Raises:
+        TypeError: it is no `Verdict`.
+        ValueError: its kind is none, or its seconds are no number.
+    """
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"{verdict!r} is no Verdict")
+    check_kind(verdict.kind)
+    if verdict.retry_after is not None and verdict.retry_after != math.inf:
+        check_seconds(verdict.retry_after)
+    return verdict
+
+
+# A rule looks at one exception of a chain; None leaves it to the next rule.
+Rule = Callable[[BaseException], Verdict | None]
+
+
+def names_of(error: BaseException) -> tuple[str, ...]:
+    """Return package and class of the exception and its bases, such as "requests.ConnectTimeout".
+
+    The modules between the two are left out: they are private to most libraries, and change.
+    """
+    cls: type = type(error)
+    return _names_of(cls)
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_of(cls: type) -> tuple[str, ...]:
+    return tuple(f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in cls.__mro__)
+
+
+def by_name(kinds: Mapping[str, str]) -> Rule:
+    """Return a rule that decides by package and class: `by_name({"stripe.CardError": "external.rejected"})`.
+
+    The names are those of `names_of`; the one nearest to the exception's own class counts.
+
+    Raises:
+        ValueError: one of the kinds is none, or a name is not package and class.
+    """
+    for name in kinds:
+        if name.count(".") != 1:
+            raise ValueError(f"{name!r} must be a package and a class, such as 'stripe.CardError'")
+    verdicts = {name: Verdict(check_kind(kind)) for name, kind in kinds.items()}
+
+    @functools.lru_cache(maxsize=1024)
+    def verdict_on(cls: type) -> Verdict | None:
+        return next((verdicts[name] for name in _names_of(cls) if name in verdicts), None)
+
+    def rule(error: BaseException) -> Verdict | None:
+        cls: type = type(error)
+        return verdict_on(cls)
+
+    return rule
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and what caused it, outermost first, also where the context is suppressed.
+
+    httpx suppresses the context that tells a failure of DNS from a refused connection.
+    """
+    waiting: list[BaseException] = [error]
+    seen: set[int] = set()
+    while waiting and len(seen) < LONGEST_CHAIN:
+        link = waiting.pop(0)
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            waiting.extend(link.exceptions)
+        cause = link.__context__ if link.__cause__ is None else link.__cause__
+        if cause is not None:
+            waiting.append(cause)
+        # urllib3 and what was pickled keep a cause among the arguments alone.
+        waiting.extend(argument for argument in _arguments(link) if isinstance(argument, BaseException))
+
+
+def _arguments(error: BaseException) -> tuple[Any, ...]:
+    arguments = attribute(error, "args")
+    return arguments if isinstance(arguments, tuple) else ()
+
+
+def attribute(error: object, name: str) -> Any:
+    """Return an attribute of a foreign object, None when it has none or reading it fails."""
+    try:
+        return getattr(error, name, None)
+    except Exception:  # noqa: BLE001 - a property can raise anything
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,79 @@
+"""Tells whether the workers of this project on this machine live, or are ready: a probe that takes milliseconds.
+
+    python -I -S celery_runtime/health.py          a worker runs, and its loop turns
+    python -I -S celery_runtime/health.py ready    and it is connected to its broker, with its tasks
+    python -I -S celery_runtime/health.py --limit 60
+
+It exits with 0 or 1, and says why. It is run by its path and imports next to nothing, because to import the project takes a
+second. Each worker has a file, which it locks for as long as it lives and touches every few seconds.
+"""
+
+import os
+import sys
+import time
+import zlib
+from pathlib import Path
+
+READY = "ready"
+LIMIT = 30.0  # seconds without a touch
+USAGE = "usage: health.py [ready] [--limit SECONDS]"
+FOLDER_VARIABLE = "CELERY_HEALTH_FOLDER"
+
+
+def folder() -> Path:
+    """Return the folder of the files: `CELERY_HEALTH_FOLDER`, or one for this user and this project."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    package = str(Path(__file__).resolve().parents[1])
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return Path(f"/tmp/celery-health-{user}-{zlib.crc32(package.encode()):08x}")
+
+
+def problem(wanted: str | None, limit: float) -> str | None:
+    """Return what is wrong with the workers, None where there are some and all are well.
+
+    Args:
+        wanted: what they must be at, None for anything.
+        limit: seconds without a touch after which a worker hangs.
+    """
+    import fcntl
+
+    place, alive = folder(), 0
+    for path in place.glob("worker-*"):
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                continue  # its worker has ended
+            except BlockingIOError:
+                alive += 1
+            pid, _, state = file.read().partition(" ")
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+        if age > limit:
+            return f"the worker {pid} hangs: it has given no sign for {age:.0f} s"
+        if wanted and state != wanted:
+            return f"the worker {pid} is not {wanted}: it is {state}"
+    return None if alive else f"no worker of this project runs here, or its files are not in {place}"
+
+
+def main(arguments: list[str]) -> str:
+    """Return what is well. Raises `SystemExit` with what is not."""
+    wanted, limit = None, LIMIT
+    words = iter(arguments)
+    try:
+        for word in words:
+            if word == READY:
+                wanted = READY
+            elif word == "--limit":
+                limit = float(next(words))
+            else:
+                raise ValueError(word)
+    except (ValueError, StopIteration):
+        print(USAGE, file=sys.stderr)
+        raise SystemExit(2) from None
+    if wrong := problem(wanted, limit):
+        raise SystemExit(wrong)
+    return wanted or "alive"
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1:]))

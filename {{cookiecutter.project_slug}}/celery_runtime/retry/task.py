@@ -1,0 +1,193 @@
+"""The base of every task: an error is classified where it happens, and the policy decides what follows."""
+
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, NoReturn
+
+import celery
+from celery import exceptions
+from celery.utils.log import get_logger
+from kombu.exceptions import OperationalError
+
+from celery_runtime.errors.classify import classify
+from celery_runtime.errors.verdict import Verdict
+from celery_runtime.retry.history import FailureRecord
+from celery_runtime.retry.policy import Action, Wait
+from celery_runtime.text import message_of
+
+logger = get_logger(__name__)
+
+# What Celery raises to say what becomes of a message.
+Decision = (exceptions.Ignore, exceptions.Reject, exceptions.Retry)
+
+
+# What ends a process on purpose; gevent and eventlet end a task by exceptions of their own.
+PASSES = (GeneratorExit, KeyboardInterrupt, SystemExit)
+GREEN_THREADS = ("eventlet", "gevent", "greenlet")
+# Seconds before a message goes back whose next run the broker has refused: at once would be a busy loop.
+PAUSE_AFTER_REFUSAL = 5.0
+
+
+class NotAnException(Exception):
+    """A task raised something that is no `Exception`, which would have ended the worker's process."""
+
+
+class Task(celery.Task):
+    """Runs a task again, or gives it up, as the tables say.
+
+    An error that is given up goes on as it is: Celery stores it, logs it and calls `link_error`. A run that
+    is to follow is a message like any other, with its delay; no process waits for it. What a task asks of Celery
+    itself, by `autoretry_for`, `max_retries` and `self.retry()`, keeps its meaning. A direct call and
+    eager mode, which knows no delays, have no policy.
+
+    Attributes:
+        policy: what this task wants otherwise than the project's table, by kind.
+    """
+
+    app: Any  # the stubs of Celery know another app
+    policy: ClassVar[Mapping[str, Action] | None] = None
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        drop_late_default(cls, app.conf)
+        super().on_bound(app)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request: Any = self.request_stack.top
+        # `_protected` is Celery's mark of a run in which the task calls itself as a function.
+        if request is None or request.called_directly or request._protected:
+            return super().__call__(*args, **kwargs)
+        request._protected = 1
+        self.app.recorder.forget()
+        try:
+            return self.run(*args, **kwargs)
+        except BaseException as error:
+            self._decide(error)
+            raise
+        finally:
+            # Celery leaves the max_retries of `self.retry()` on the task, where they would hold for every
+            # later message.
+            self.__dict__.pop("override_max_retries", None)
+
+    @property
+    def attempt(self) -> int:
+        """The number of this run, from 1: those of the policy and Celery's own retries together."""
+        return 1 + self.request.retries + FailureRecord.read(self.request.headers).count()
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().retry(*args, **options)
+        except Decision:
+            raise
+        except Exception as error:
+            request: Any = self.request
+            request.gave_up = error
+            raise
+
+    def before_next_run(self, verdict: Verdict) -> None:
+        """Called before the next run is published: a Django task closes its connections here."""
+
+    def _decide(self, error: BaseException) -> None:
+        """Return where the error is final, and kept; raise what Celery is to make of it where it is not."""
+        request: Any = self.request
+        if not isinstance(error, Exception):
+            if isinstance(error, PASSES) or type(error).__module__.partition(".")[0] in GREEN_THREADS:
+                return
+            raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
+        if request.is_eager or isinstance(error, Decision):
+            return
+        _ = self.app.policy  # imports the user's rules as well, where no worker has done so yet
+        verdict = classify(error)
+        record = FailureRecord.read(request.headers)
+        now = time.time()
+        record.add(verdict.kind, now)
+        self.app.recorder.note(request.id, error, verdict, record)
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # what filled the memory is in their variables
+        delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, record, now)
+        if delay is None:
+            if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
+                self.app.recorder.record(self, request)
+            return
+        self.before_next_run(verdict)
+        self._run_again(error, delay, record)
+
+    def delay_of_next_run(
+        self, request: Any, verdict: Verdict, record: FailureRecord, now: float
+    ) -> float | None:
+        """Return the seconds until the task runs again, None where it is given up.
+
+        Args:
+            request: the `celery.app.task.Context` of the run that failed.
+            verdict: on that failure.
+            record: of all failures, that one included.
+            now: the time of that one, in seconds since the epoch.
+        """
+        policy = self.app.policy
+        row = policy.row(verdict.kind, self.policy)
+        failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
+        delay: float | None = policy.delay(row.action, verdict, failures, now)
+        if delay is None or self._limit_is_reached(request, record) or _expires_before(request, now + delay):
+            return None
+        return round(delay, 3)
+
+    def next_run(self, request: Any, delay: float, record: FailureRecord) -> Any:
+        """Return the signature of the next run of a request."""
+        headers = {**(request.headers or {}), **record.headers()}
+        return self.signature_from_request(request, countdown=delay, retries=request.retries, headers=headers)
+
+    def _is_celerys(self, error: Exception) -> bool:
+        """Whether Celery was told what to do about the error."""
+        if getattr(self.request, "gave_up", None) is error:
+            return True
+        return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
+
+    def _limit_is_reached(self, request: Any, record: FailureRecord) -> bool:
+        most = self._own_limit()
+        if most is None:
+            return False
+        spent = record.count(lambda kind: not isinstance(self.app.policy.row(kind, self.policy).action, Wait))
+        return spent + int(request.retries) > most
+
+    def _own_limit(self) -> int | None:
+        """Return `max_retries` where the task or a base of its own states it, None for no limit."""
+        for cls in type(self).__mro__:
+            if cls is celery.Task:
+                return None
+            if "max_retries" in vars(cls):
+                return self.max_retries
+        return None
+
+    def _run_again(self, error: Exception, delay: float, record: FailureRecord) -> NoReturn:
+        again = self.next_run(self.request, delay, record)
+        try:
+            again.apply_async()
+        except (OperationalError, OSError) as problem:
+            if not self.acks_late:
+                logger.error("the broker did not take the next run: the task is given up")
+                raise error from error.__cause__
+            logger.error("the broker did not take the next run: the message goes back to its queue")
+            time.sleep(PAUSE_AFTER_REFUSAL)
+            raise exceptions.Reject(problem, requeue=True) from error
+        raise exceptions.Retry(exc=error, when=delay, sig=again)
+
+
+def _expires_before(request: Any, moment: float) -> bool:
+    """Whether the message will have expired by then; its error would be lost with it."""
+    try:
+        return datetime.fromisoformat(request.expires).timestamp() <= moment
+    except (TypeError, ValueError):  # it does not expire
+        return False
+
+
+def drop_late_default(task: Any, conf: Any) -> None:
+    """Take the soft limit of the settings from a task that states a time limit alone, which comes before it.
+
+    Celery would refuse to publish the task.
+    """
+    hard, soft = task.time_limit, task.soft_time_limit
+    is_default = soft and soft == conf.task_soft_time_limit
+    if is_default and isinstance(hard, int | float) and 0 < hard <= soft:
+        task.soft_time_limit = 0  # None would be filled in again

@@ -1,0 +1,69 @@
+"""The file by which a worker tells `health.py` that its loop turns, and what it is at."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Any, TextIO
+
+from celery.utils.log import get_logger
+
+from celery_runtime import health
+
+logger = get_logger(__name__)
+
+
+class Liveness:
+    """One worker's file. A worker that cannot keep one runs without, and says so.
+
+    Args:
+        timer: that of the worker's loop.
+        interval: seconds between two touches; the probe's limit must be well above.
+    """
+
+    def __init__(self, timer: Any, interval: float) -> None:
+        self._file: TextIO | None = None
+        try:
+            self._file = _locked_file(health.folder())
+        except (ImportError, OSError) as error:
+            logger.warning("no probe can see this worker: %s", error)
+        else:
+            self.tell("starting")
+            timer.call_repeatedly(interval, self.touch)
+
+    def tell(self, state: str) -> None:
+        """Write what the worker is at, such as "ready"."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(f"{os.getpid()} {state}")
+            self._file.flush()
+
+    def touch(self) -> None:
+        if self._file is not None:
+            os.utime(self._file.fileno())
+
+    def end(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _locked_file(folder: Path) -> TextIO:
+    """Return the first file of the folder that no other worker holds."""
+    import fcntl  # not on Windows
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    is_named = health.FOLDER_VARIABLE in os.environ  # a volume may be another user's
+    if not is_named and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid()):
+        raise PermissionError(f"{folder} is a link or another user's; {health.FOLDER_VARIABLE} names another")
+    number = 0
+    while True:
+        file = (folder / f"worker-{number}").open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            number += 1
+        else:
+            return file

@@ -1,0 +1,78 @@
+"""Works around bugs of the process pool of Celery 5.7.
+
+Runs in: the worker's main process. Every function takes the `AsynPool` of the worker.
+
+Source: celery/concurrency/asynpool.py (`_event_process_exit`, `_track_child_process`, `_create_timelimit_handlers`),
+billiard/pool.py (`_join_exited_workers`), Celery 5.7.
+"""
+
+import time
+from typing import Any
+
+LOOK_AGAIN = (0.05, 0.5)  # seconds after the end of the pipe
+GRACE = 5.0  # seconds
+
+
+def notice_at_once(pool: Any, hub: Any) -> None:
+    """Notice at once that a process of the pool has ended. Call it each time before the pool is registered with the loop.
+
+    Celery is told by the end of a pipe, which closes slightly before `waitpid` succeeds. It checks once, too early,
+    and then notices only in its sweep every 5 s: until then a task that killed its process seems to run, and may come
+    to its time limit. If the worker reconnects in that time, it ends with "file descriptor is None".
+    """
+    for process in pool._pool:
+        if getattr(process, "_sentinel_poll", True) is None:  # no longer watched, and not yet gone
+            del process._sentinel_poll
+    if "_event_process_exit" in vars(pool):
+        return
+    on_exit = pool._event_process_exit
+
+    def look_again_on_exit(*args: Any) -> None:
+        on_exit(*args)
+        for seconds in LOOK_AGAIN:
+            hub.call_later(seconds, pool.maintain_pool)
+
+    pool._event_process_exit = look_again_on_exit
+
+
+def drop_late_soft_limits(pool: Any) -> None:
+    """Leave out a soft limit that is not below the hard one, which the pool would not look for until then.
+
+    It is the one of the settings, where a task or a call states a time limit alone. Call it each time after the pool was
+    registered with the loop.
+
+    Args:
+        pool: the `AsynPool` of a worker.
+    """
+    start_timers = pool.on_timeout_set
+
+    def on_timeout_set(job: Any, soft: float | None, hard: float | None) -> None:
+        start_timers(job, None if soft and hard and soft >= hard else soft, hard)
+
+    pool.on_timeout_set = on_timeout_set
+
+
+def end_soon(pool: Any, job: Any) -> None:
+    """Have what was sent a SIGTERM killed where it does not heed that. Its limits are void.
+
+    Args:
+        pool: the `AsynPool` of a worker.
+        job: what it made of the task.
+    """
+    if hasattr(pool, "on_timeout_set"):
+        pool.on_timeout_cancel(job)
+        pool.on_timeout_set(job, None, GRACE)
+
+
+def put_off_overdue(pool: Any, timer: Any) -> None:
+    """Act a little later on the limits that came while the worker's loop stood still, as while it waits for its broker.
+
+    Their tasks may have ended meanwhile, which the worker does not know yet, or be about to store their results.
+    """
+    now = time.monotonic()
+    for due, _, entry in timer.queue:
+        if due > now:
+            break
+        if not entry.canceled and entry.fun in (pool._on_soft_timeout, pool._on_hard_timeout):
+            entry.cancel()
+            pool._tref_for_id[entry.args[0]] = timer.call_after(GRACE, entry.fun, entry.args)

@@ -1,0 +1,133 @@
+"""The worker program, which stops gently within a time."""
+
+import atexit
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from celery import platforms, signals
+from celery.apps import worker
+from celery.apps.worker import _reload_current_worker, safe_say
+from celery.platforms import EX_FAILURE, EX_OK
+from celery.worker import state
+
+from celery_runtime.worker.pool_fixes import drop_late_soft_limits, notice_at_once, put_off_overdue
+from celery_runtime.worker.request import Request
+
+LOOK_EVERY = 0.2  # seconds
+STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
+# Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: a worker gets it twice.
+ONE_PRESS = 1.0
+
+
+class Worker(worker.Worker):
+    """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when what runs has ended.
+
+    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; what has not ended by then, or by a
+    second Ctrl+C, goes back to its queue.
+    Celery's own soft shutdown, behind the environment variable REMAP_SIGTERM, sleeps for all of that time and
+    answers neither the broker nor a probe meanwhile. And its warm one waits for the tasks outside its loop, where another
+    thread acknowledges them: some are not, and run twice.
+    """
+
+    # The stubs of Celery do not know these.
+    app: Any
+    consumer: Any
+    hostname: str
+    hub: Any
+    pool: Any
+    timer: Any
+    _is_stopping = False
+    _has_deadline = False
+    _interrupted_at: float | None = None
+    _takes_nothing = False
+    _was_idle = False
+
+    def on_start(self) -> None:
+        super().on_start()
+        if self.hub:
+            self._looked_at = time.monotonic()
+            self.timer.call_repeatedly(LOOK_EVERY, self._look)
+
+    def install_platform_tweaks(self, worker: Any) -> None:
+        super().install_platform_tweaks(worker)
+        # Sent by signal handlers, of which one may interrupt another: with Celery's lock the second waits for ever.
+        signals.worker_shutting_down.lock = threading.RLock()
+        if hasattr(signal, "SIGQUIT"):
+            platforms.signals["SIGTERM"] = self._on_sigterm
+            platforms.signals["SIGINT"] = self._on_sigint
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        prefork = getattr(self.pool, "_pool", None)
+        if hasattr(prefork, "_event_process_exit"):
+            notice_at_once(prefork, hub)
+        super().register_with_event_loop(hub)
+        if hasattr(prefork, "on_timeout_set"):
+            drop_late_soft_limits(prefork)
+
+    def wait_for_soft_shutdown(self) -> None:
+        """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""
+
+    def _on_sigterm(self, *_: Any) -> None:
+        if self._has_deadline:
+            return
+        self._has_deadline = True
+        seconds = self.app.conf.worker_soft_shutdown_timeout
+        self._stop_gently("SIGTERM", f"what runs may end within {seconds:g} s, or goes back to its queue")
+        self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
+        self._after(seconds + self.app.conf.worker_exit_timeout, self._exit_at_last)
+
+    def _on_sigint(self, *_: Any) -> None:
+        now = time.monotonic()
+        if self._interrupted_at is None:
+            self._interrupted_at = now
+            self._stop_gently("SIGINT", "what runs may end, or goes back to its queue with another Ctrl+C")
+        elif now - self._interrupted_at > ONE_PRESS:
+            os.kill(os.getpid(), signal.SIGQUIT)
+
+    def _stop_gently(self, name: str, what_runs: str) -> None:
+        safe_say(f"worker: stops; {what_runs}")
+        if self._is_stopping:
+            return
+        self._is_stopping = Request.worker_stops = True
+        # It would start the worker anew once it has ended.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        atexit.unregister(_reload_current_worker)
+        signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
+        if not self.hub or not state.reserved_requests:
+            state.should_stop = EX_OK
+
+    def _after(self, seconds: float, act: Callable[..., None], *args: Any) -> None:
+        timer = threading.Timer(seconds, act, args)
+        timer.daemon = True
+        timer.start()
+
+    def _exit_at_last(self) -> None:
+        """Called where the stop hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
+        safe_say("worker: ends now, with what still runs, which runs again")
+        with suppress(Exception):
+            self.consumer.hand_back()
+        os._exit(EX_FAILURE)
+
+    def _look(self) -> None:
+        """Called by the loop, of whose timers this is always the next."""
+        before, self._looked_at = self._looked_at, time.monotonic()
+        prefork = getattr(self.pool, "_pool", None)
+        if self._looked_at - before > STANDSTILL and hasattr(prefork, "on_timeout_set"):
+            put_off_overdue(prefork, self.timer)
+        if self._is_stopping:
+            self._stop_when_idle()
+
+    def _stop_when_idle(self) -> None:
+        """Take nothing new, and end when all is acknowledged."""
+        if not self._takes_nothing:
+            self._takes_nothing = True
+            self.consumer.task_consumer.cancel()
+        is_idle = not state.reserved_requests
+        if is_idle and self._was_idle:  # in between, the loop has sent the last acknowledgement
+            state.should_stop = EX_OK
+        self._was_idle = is_idle
