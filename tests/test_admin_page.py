@@ -22,7 +22,7 @@ pytestmark = pytest.mark.baked
 TASK = """
 from pathlib import Path
 from ..celery_config import app
-from ..error_policy import PermanentError
+from celery_runtime import PermanentError
 
 NOTES = Path(__file__).with_name("notes")
 

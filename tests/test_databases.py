@@ -23,7 +23,7 @@ from pathlib import Path
 from django.db import connection, transaction
 
 from ..celery_config import app
-from ..error_policy import Retry
+from celery_runtime import Retry
 
 SOON = {"database": Retry(attempts=200, base=0.3, cap=0.3)}
 

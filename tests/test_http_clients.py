@@ -22,7 +22,7 @@ import httpx
 import requests
 
 from ..celery_config import app
-from ..error_policy import Retry
+from celery_runtime import Retry
 
 SOON = {"external.unavailable": Retry(attempts=3, base=0.1, cap=0.1)}
 

@@ -6,8 +6,9 @@ import time
 
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
+from celery_runtime import PermanentError, Retry
+
 from ..celery_config import app
-from ..error_policy import PermanentError, Retry
 
 TWICE = {"worker": Retry(attempts=2, base=0)}
 

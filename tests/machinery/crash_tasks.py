@@ -10,7 +10,7 @@ TASKS = """
 
     import celery
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry
+    from celery_runtime import Retry
 
     def write(text):
         with Path("NOTES_FILE").open("a") as file:

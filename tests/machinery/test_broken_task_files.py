@@ -119,7 +119,7 @@ FAILING_FILE = """
     from pathlib import Path
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry, TransientError
+    from celery_runtime import Retry, TransientError
 
     @app.task(queue="tasks", policy={"application": Retry(attempts=3, base=0)})
     def fail():

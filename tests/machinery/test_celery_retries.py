@@ -9,7 +9,7 @@ TASKS = """
     from pathlib import Path
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry
+    from celery_runtime import Retry
 
     OFTEN = {"network": Retry(attempts=6, base=0)}
 

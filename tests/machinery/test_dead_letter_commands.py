@@ -8,7 +8,7 @@ from .conftest import running_copy
 
 TASKS = """
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import PermanentError
+    from celery_runtime import PermanentError
 
     @app.task(queue="tasks")
     def ship(order, password=None):

@@ -11,7 +11,7 @@ TASKS = """
     from pathlib import Path
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import PermanentError, Retry
+    from celery_runtime import PermanentError, Retry
 
     def write(text):
         with Path("NOTES_FILE").open("a") as file:

@@ -25,7 +25,7 @@ REQUEUE, PURGE = f"{LIST}requeue/", f"{LIST}purge/"
 TASKS = """
     from pathlib import Path
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import PermanentError
+    from celery_runtime import PermanentError
 
     @app.task(bind=True, queue="tasks")
     def charge(self, card, api_token=None):

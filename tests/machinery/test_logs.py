@@ -6,7 +6,7 @@ TASK = """
     import structlog
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry, handling
+    from celery_runtime import Retry, handling
 
     @app.task(queue="tasks", bind=True, policy={"network": Retry(attempts=2, base=0)})
     def pay(self, card):

@@ -9,7 +9,7 @@ FETCH = """
     from pathlib import Path
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry
+    from celery_runtime import Retry
 
     OFTEN = Retry(attempts=10_000, base=0.1, cap=0.1)
 

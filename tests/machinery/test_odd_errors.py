@@ -7,7 +7,7 @@ ODD = """
     import socket
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import RULES, Fail
+    from celery_runtime import RULES, Fail
 
     @app.task(queue="tasks", policy={"": Fail()})
     def not_pickled():

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from celery_runtime import Fail, Retry, Wait
 from celery_runtime.retry import policy
-from shop.error_policy import Fail, Retry, Wait
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_wrong_table_of_a_task_is_told_with_its_line(copy):
         "ex1.py",
         """
         from PACKAGE.celery_config import app
-        from PACKAGE.error_policy import Retry
+        from celery_runtime import Retry
 
         @app.task(queue="tasks", policy={"external": Retry(base=-1)})
         def fetch():

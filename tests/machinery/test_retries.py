@@ -12,7 +12,7 @@ TASKS = """
     from pathlib import Path
 
     from PACKAGE.celery_config import app
-    from PACKAGE.error_policy import Retry, TransientError, Wait
+    from celery_runtime import Retry, TransientError, Wait
 
     def write(text):
         with Path("NOTES_FILE").open("a") as file:

@@ -13,11 +13,11 @@ from email.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from celery_runtime import PermanentError, TransientError
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.raised import service_of
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.kinds import ROOTS
-from shop.error_policy import PermanentError, TransientError
 
 NAMES = ["status", "status_code", "code", "response", "headers", "errno", "args", "sqlstate", "pgcode"]
 NAMES += ["sqlite_errorcode", "smtp_code", "recipients", "reply_code", "connection_invalidated", "_service"]

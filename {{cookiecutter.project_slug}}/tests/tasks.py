@@ -8,8 +8,8 @@ from pathlib import Path
 
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
+from celery_runtime import Fail, PermanentError, Retry
 from {{ cookiecutter.project_slug }} import app
-from {{ cookiecutter.project_slug }}.error_policy import Fail, PermanentError, Retry
 
 SOON = {"external.unavailable": Retry(attempts=3, base=0.2, cap=0.2), "worker": Retry(attempts=3, base=0)}
 

@@ -11,11 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }}.error_policy import (
-    TransientError,
-    Verdict,
-    classify,
-)
+from celery_runtime import TransientError, Verdict, classify
 
 from .answering_server import AnsweringServer
 

@@ -5,15 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from celery_runtime import RULES, PermanentError, TransientError, by_name, classify, handling
 from celery_runtime.errors.raised import service_of
-from {{ cookiecutter.project_slug }}.error_policy import (
-    RULES,
-    PermanentError,
-    TransientError,
-    by_name,
-    classify,
-    handling,
-)
 
 
 def test_a_task_says_what_its_error_is():

@@ -25,7 +25,7 @@ def test_it_is_told_of_what_has_failed_for_good_and_of_no_argument(copy, start):
     example = pytest.importorskip(module, reason="the example was deleted")
     again = """
         from PACKAGE import app
-        from PACKAGE.error_policy import Retry, TransientError
+        from celery_runtime import Retry, TransientError
 
         @app.task(queue="tasks", bind=True, policy={"application": Retry(attempts=2, base=0)})
         def succeed_at_last(self):

@@ -1,30 +1,16 @@
-"""The one table of what is tried again, how, and what is given up. It is yours to change.
+"""The rules of what is tried again, how, and what is given up. They are yours to change.
 
-Kinds are listed in `celery_runtime/errors/classify.py`; of the rows that fit, that with the longest prefix counts, and the
-kinds of one row share its attempts. A task says otherwise for itself by
-`@app.task(policy={"external.unavailable": Retry(attempts=10)})`: its rows come first, whatever their length.
-`policy={"": Fail()}` opts out.
+A rule holds for its kind and for all kinds below it, and the longest one wins: "network.tls" beats "network". All kinds
+that come to one rule share its attempts. celery_runtime/kinds.py lists the kinds.
+
+A task has rules of its own by `@app.task(policy={"external.unavailable": Retry(attempts=10)})`: these come first,
+whatever their length. `policy={"": Fail()}` is for no second run at all.
 """
 
-from celery_runtime.errors.classify import RULES, classify
-from celery_runtime.errors.raised import PermanentError, TransientError, handling
-from celery_runtime.errors.verdict import Verdict, by_name
-from celery_runtime.retry.policy import Fail, Retry, Wait
+from celery_runtime import Fail, Retry, Wait
 
-__all__ = [
-    "MAX_AGE",
-    "POLICY",
-    "RULES",
-    "Fail",
-    "PermanentError",
-    "Retry",
-    "TransientError",
-    "Verdict",
-    "Wait",
-    "by_name",
-    "classify",
-    "handling",
-]
+# Seconds from a task's first failure, of whatever kind, after which it is given up.
+MAX_AGE = 6 * 60 * 60
 
 POLICY: dict[str, Retry | Wait | Fail] = {
     "network": Retry(attempts=6, base=1, cap=60),
@@ -49,8 +35,6 @@ POLICY: dict[str, Retry | Wait | Fail] = {
     "unexpected": Fail(),
 }
 
-# Seconds from a task's first failure, of whatever kind, after which it is given up.
-MAX_AGE = 6 * 60 * 60
-
-# What your libraries raise and no rule knows, by package and class. For instance:
+# Exceptions of your libraries that are not told apart yet, by package and class. For instance:
+# from celery_runtime import RULES, by_name
 # RULES.insert(0, by_name({"stripe.CardError": "external.rejected"}))

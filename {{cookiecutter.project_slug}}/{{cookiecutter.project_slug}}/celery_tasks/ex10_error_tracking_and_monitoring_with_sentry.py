@@ -10,8 +10,9 @@ import os
 
 from celery import signals
 
+from celery_runtime import PermanentError, classify
+
 from ..celery_config import app
-from ..error_policy import PermanentError, classify
 
 if dsn := os.environ.get("SENTRY_DSN"):
     import sentry_sdk

@@ -8,8 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from celery_runtime import Priority
+
 from ..celery_config import app
-from ..queues import Priority
 
 
 @app.task(queue="tasks", ignore_result=True)

@@ -8,8 +8,9 @@ state queue and priority at `apply_async`.
 
 from typing import Any
 
+from celery_runtime import Priority
+
 from ..celery_config import app
-from ..queues import Priority
 
 
 @app.task(queue="tasks")

@@ -13,8 +13,9 @@ from threading import Thread
 
 import structlog
 
+from celery_runtime import handling
+
 from ..celery_config import app
-from ..error_policy import handling
 
 logger = structlog.get_logger()
 

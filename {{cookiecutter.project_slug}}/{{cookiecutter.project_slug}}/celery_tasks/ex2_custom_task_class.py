@@ -9,8 +9,9 @@ killed, but a dead letter is kept.
 
 from functools import cached_property
 
+from celery_runtime import PermanentError
+
 from ..celery_config import Task, app
-from ..error_policy import PermanentError
 
 
 class RatesTask(Task):

@@ -5,8 +5,9 @@ connection or an overloaded service is known already, so Celery's `autoretry_for
 a task runs again from its beginning, so what it has done before must do no harm the second time.
 """
 
+from celery_runtime import PermanentError, Retry, TransientError
+
 from ..celery_config import app
-from ..error_policy import PermanentError, Retry, TransientError
 
 
 @app.task(queue="tasks", bind=True, policy={"network.unavailable": Retry(attempts=5, base=0.2, cap=5)})

@@ -10,8 +10,9 @@ from typing import Any
 
 from celery import chain
 
+from celery_runtime import PermanentError
+
 from ..celery_config import app
-from ..error_policy import PermanentError
 
 
 @app.task(queue="tasks")

@@ -8,8 +8,9 @@ runs again does so from its beginning, so what it did before it failed is done t
 import tempfile
 from pathlib import Path
 
+from celery_runtime import PermanentError
+
 from ..celery_config import app
-from ..error_policy import PermanentError
 
 
 @app.task(queue="tasks")

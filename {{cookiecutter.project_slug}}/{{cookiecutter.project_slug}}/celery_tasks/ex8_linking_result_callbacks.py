@@ -6,8 +6,9 @@ traps: a linked task gets the result as its first argument, unless its signature
 the one that failed, while one with more is called otherwise, which ex5 shows.
 """
 
+from celery_runtime import PermanentError
+
 from ..celery_config import app
-from ..error_policy import PermanentError
 
 
 @app.task(queue="tasks")
