@@ -1,0 +1,189 @@
+"""Another Celery app in the same process stays as Celery made it, and so does the project's, whichever comes first.
+
+Both orders, both brokers, with a real worker of each app; each worker has both apps in its process as well.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from scripts.baking import LIBRARY, clean_environment
+
+PACKAGE = {
+    "__init__.py": "from .celery_config import app\n",
+    "celery_config.py": """
+from celery_runtime import Celery
+
+app = Celery(__package__)
+app.config_from_object(f"{__package__}.settings")
+""",
+    "settings.py": """
+import os
+
+from celery_runtime import priority_queue
+
+broker_url = os.environ["BROKER"]
+task_queues = [priority_queue("tasks")]
+task_default_queue = "tasks"
+task_file_pattern = "ex*.py"
+beat_schedule = {}
+""",
+    "error_policy.py": "POLICY, MAX_AGE = {}, 60\n",
+    "celery_tasks/__init__.py": "",
+    "celery_tasks/ex1.py": """
+import os
+from pathlib import Path
+
+from shop import app
+
+@app.task(queue="tasks", ignore_result=True)
+def note(priority):
+    with Path(os.environ["NOTES"]).open("a") as file:
+        file.write(f"shop {priority}\\n")
+""",
+}
+# Makes the two apps in the order that is told; the first has connected before the other is made.
+BOTH = """
+import os
+from pathlib import Path
+
+import celery
+from kombu import Queue
+
+def make_stock():
+    app = celery.Celery("other", broker=os.environ["BROKER"])
+    app.conf.task_queues = [Queue("other", queue_arguments={"x-max-priority": 10})]
+    app.conf.update(task_default_queue="other", worker_prefetch_multiplier=1, task_acks_late=True)
+
+    @app.task(name="other.note", ignore_result=True)
+    def note(priority):
+        with Path(os.environ["NOTES"]).open("a") as file:
+            file.write(f"other {priority}\\n")
+
+    return app
+
+def make_project():
+    from shop import app
+
+    return app
+
+MAKERS = {"stock": make_stock, "project": make_project}
+apps = {}
+for name in os.environ["ORDER"].split():
+    apps[name] = MAKERS[name]()
+    with apps[name].connection_for_write() as connection:
+        connection.default_channel
+stock, project = apps["stock"], apps["project"]
+"""
+PUBLISH = """
+from both import project, stock
+
+for priority in (2, 9, 5, 0, 7):
+    project.send_task("shop.celery_tasks.ex1.note", (priority,), priority=priority)
+    stock.send_task("other.note", (priority,), priority=priority)
+"""
+UNCHANGED = """
+from amqp import serialization
+from kombu.transport import TRANSPORT_ALIASES, pyamqp, redis, virtual
+
+before = dict(TRANSPORT_ALIASES), dict(serialization.PROPERTY_CLASSES), {
+    cls: dict(vars(cls)) for cls in (redis.Channel, redis.Transport, redis.QoS, virtual.QoS, pyamqp.Transport)
+}
+import both
+after = dict(TRANSPORT_ALIASES), dict(serialization.PROPERTY_CLASSES), {
+    cls: dict(vars(cls)) for cls in (redis.Channel, redis.Transport, redis.QoS, virtual.QoS, pyamqp.Transport)
+}
+assert before == after
+"""
+BY_URGENCY = [9, 7, 5, 2, 0]
+# kombu's Redis transport serves the smallest number first, and keeps 0 and 2 in one list, where 2 was first.
+STOCK_ON_REDIS = [2, 0, 5, 7, 9]
+
+
+class Place:
+    """A folder with the package, the two apps, and what the tasks have noted."""
+
+    def __init__(self, folder: Path, broker_url: str, order: str) -> None:
+        self.folder = folder
+        for name, source in PACKAGE.items():
+            path = folder / "shop" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source)
+        (folder / "both.py").write_text(BOTH)
+        self.notes = folder / "notes"
+        path = f"{folder}{os.pathsep}{LIBRARY.parent}"
+        self.environment = clean_environment(
+            PYTHONPATH=path, BROKER=broker_url, ORDER=order, NOTES=str(self.notes), APP_ENV="test"
+        )
+        self.environment["CELERY_HEALTH_FOLDER"] = str(folder / "health")
+
+    def run(self, code: str) -> None:
+        command = [sys.executable, "-c", code]
+        subprocess.run(command, cwd=self.folder, env=self.environment, check=True, timeout=60)
+
+    def start_worker(self, app: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "celery", "-A", f"both:{app}", "worker", "--loglevel", "INFO"]
+        command += ["--hostname", f"{app}@%h", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+        with (self.folder / f"{app}.log").open("wb") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def noted(self) -> list[str]:
+        return self.notes.read_text().splitlines() if self.notes.exists() else []
+
+    def noted_by(self, app: str) -> list[int]:
+        """Return the priorities of the tasks of one app, in the order in which they ran."""
+        return [int(line.split()[1]) for line in self.noted() if line.startswith(app)]
+
+    def logs(self) -> str:
+        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+
+
+@pytest.mark.parametrize("order", ["project stock", "stock project"])
+def test_each_message_reaches_the_worker_of_its_own_app_in_its_own_order(order, broker_url, tmp_path):
+    place = Place(tmp_path, broker_url, order)
+    place.run(PUBLISH)
+    workers = [place.start_worker(app) for app in ("project", "stock")]
+    try:
+        deadline = time.monotonic() + 30
+        while len(place.noted()) < 10:
+            assert time.monotonic() < deadline, place.logs()
+            time.sleep(0.05)
+    finally:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+    assert place.noted_by("shop") == BY_URGENCY
+    assert place.noted_by("other") == (BY_URGENCY if broker_url.startswith("amqp") else STOCK_ON_REDIS)
+
+
+@pytest.mark.parametrize("order", ["project stock", "stock project"])
+def test_nothing_of_kombu_and_of_py_amqp_is_changed(order, broker_url, tmp_path):
+    Place(tmp_path, broker_url, order).run(UNCHANGED)
+
+
+def test_the_logs_of_another_app_are_those_of_celery(redis_url, tmp_path):
+    place = Place(tmp_path, redis_url, "project stock")
+    worker = place.start_worker("stock")
+    try:
+        deadline = time.monotonic() + 30
+        while " ready." not in place.logs():
+            assert time.monotonic() < deadline, place.logs()
+            time.sleep(0.05)
+    finally:
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert "INFO/MainProcess] stock@" in place.logs()
