@@ -24,7 +24,7 @@ FILES = {
     "celery_runtime/commands": """__init__.py dead_letters.py options.py output.py queues.py tasks.py""",
     "celery_runtime/dead_letters": """__init__.py build.py filter.py model.py rabbitmq.py rabbitmq_reading.py recorder.py redaction.py
         redis.py requeue.py store.py""",
-    "celery_runtime/discovery": """__init__.py files.py limits.py loading.py new_task.py source.py""",
+    "celery_runtime/discovery": """__init__.py files.py library.py limits.py loading.py new_task.py source.py""",
     "celery_runtime/errors": """__init__.py classify.py database.py network.py raised.py services.py verdict.py""",
     "celery_runtime/retry": """__init__.py history.py policy.py task.py""",
     "celery_runtime/worker": """__init__.py connection_loss.py consumer.py delays.py liveness.py memory.py message_schema.py

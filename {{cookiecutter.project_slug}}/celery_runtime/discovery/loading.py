@@ -15,7 +15,7 @@ from typing import Any
 
 from celery_runtime import environment
 from celery_runtime.brokers.priorities import LEVELS
-from celery_runtime.discovery import limits
+from celery_runtime.discovery import library, limits
 from celery_runtime.discovery.files import Problem, TaskModule, folder_of, natural, project_root, scan, select
 from celery_runtime.discovery.source import explicit_task_names, line_of_text, lines_of
 
@@ -73,6 +73,7 @@ class TaskModules:
         if any(problem.fatal for problem in self.problems):
             raise BrokenTaskModules(self.problems)
         self.problems.extend(self._scheduled())
+        self.problems.extend(library.problems(self.root))
 
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module of this project that this worker was told to leave out."""
