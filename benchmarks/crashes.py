@@ -32,13 +32,13 @@ for _ in range({WORKERS * PROCESSES}): innocent.delay({TASK})
 NOTE = f"""
 import json, time
 from shop import app
-from celery_runtime.brokers.crash_notes import lost_runs_of
-notes = lost_runs_of(app)
-notes.count("warm")
+from celery_runtime.brokers import broker_of
+broker = broker_of(app)
+broker.count_crashes("warm")
 start = time.perf_counter()
 for number in range({NOTED}):
     id = str(number)
-    notes.count(id); notes.begin(id); notes.forget(id)
+    broker.count_crashes(id); broker.note_run(id); broker.forget_runs(id)
 print(json.dumps((time.perf_counter() - start) / {NOTED}))
 """
 

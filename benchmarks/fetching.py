@@ -47,9 +47,8 @@ with app.connection_for_read() as connection:
 """
 # What the project changes is taken back.
 AS_KOMBU_DOES = """
-for name in ("QoS", "basic_consume", "_brpop_start", "_put", "_do_restore_message"):
-    delattr(FetchingChannel, name)
-FetchingChannel.fetched = lambda self, reply: reply
+for name in ("QoS", "basic_consume", "_brpop_start", "_brpop_read", "_put", "_do_restore_message"):
+    delattr(OurChannel, name)
 """
 
 

@@ -22,6 +22,8 @@ def move_in(overlay: Path) -> None:
 for name in CHOSEN:  # a license of "proprietary" has no overlay: no file to add
     move_in(OVERLAYS / name)
 shutil.rmtree(OVERLAYS)
+for cache in list(Path("celery_runtime").rglob("__pycache__")):  # of a checkout in which it was tested
+    shutil.rmtree(cache)
 for folder in LEFT_OUT[{{ cookiecutter.framework | tojson }}]:
     shutil.rmtree(folder)
 

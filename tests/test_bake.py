@@ -19,8 +19,8 @@ FILES = {
     ".": ".env.example .gitignore LICENSE Makefile README.md demo.py pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py schedule.py settings.py",
     "celery_runtime": """__init__.py app.py defaults.py environment.py health.py kinds.py logs.py text.py""",
-    "celery_runtime/brokers": """__init__.py connection.py crash_notes.py depth.py embedded.py nesting.py priorities.py
-        publishing.py rabbitmq_transport.py redis.py redis_fetch.py redis_transport.py urls.py""",
+    "celery_runtime/brokers": """__init__.py connection.py embedded.py fetch.lua forget.lua keys.py nesting.py priorities.py
+        publishing.py rabbitmq.py rabbitmq_transport.py redis.py redis_transport.py urls.py""",
     "celery_runtime/commands": """__init__.py dead_letters.py options.py output.py queues.py tasks.py""",
     "celery_runtime/dead_letters": """__init__.py build.py filter.py model.py rabbitmq.py rabbitmq_reading.py recorder.py redaction.py
         redis.py requeue.py store.py""",

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from celery_runtime.brokers import embedded
-from celery_runtime.brokers.depth import read_depths
+from celery_runtime.brokers import BrokerError, broker_of, embedded
 from celery_runtime.brokers.priorities import Priority
 from celery_runtime.environment import ConfigurationError
 
@@ -106,9 +105,12 @@ def _full_name(app: "Celery", name: str) -> str:
 
 def _refuse_foreign_messages(app: "Celery") -> None:
     try:
-        waiting = sum(depth.total for depth in read_depths(app))
-    except ConnectionError as error:
-        raise ConfigurationError(str(error), "Start it, or correct CELERY_BROKER_URL.") from None
+        broker = broker_of(app)
+        waiting = sum(broker.depth(queue).total for queue in app.amqp.queues)
+    except BrokerError as error:
+        raise ConfigurationError(
+            f"the broker at {error}", "Start it, or correct CELERY_BROKER_URL."
+        ) from None
     if waiting:
         raise ConfigurationError(
             f"{waiting} messages wait on this broker, which the demo would run",

@@ -148,8 +148,8 @@ MUTATIONS = (
     Mutation(
         "what is no message at all is taken out of a list",
         f"{RUNTIME}/brokers/redis_transport.py",
-        "        if bury is None:",
-        "        if True:",
+        "        if on_unreadable:",
+        "        if False:",
         "test_malformed_messages",
     ),
     Mutation(

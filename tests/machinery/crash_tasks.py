@@ -99,7 +99,7 @@ def give_back(project, number=1):
 def lost_runs(project, task_id):
     code = f"""
         from PACKAGE import app
-        from celery_runtime.brokers.crash_notes import lost_runs_of
-        print(lost_runs_of(app).count({task_id!r}))
+        from celery_runtime.brokers import broker_of
+        print(broker_of(app).count_crashes({task_id!r}))
     """
     return int(project.run(code))

@@ -18,13 +18,13 @@ def publish_as_lost_twice(project, call, number=1):
     project.run(
         f"""
         from PACKAGE import app
-        from celery_runtime.brokers.crash_notes import lost_runs_of
+        from celery_runtime.brokers import broker_of
         from PACKAGE.celery_tasks.ex1 import *
-        lost_runs = lost_runs_of(app)
+        broker = broker_of(app)
         for number in range({number}):
             id = {call}.id
-            lost_runs.count(id)
-            lost_runs.begin(id)
+            broker.count_crashes(id)
+            broker.note_run(id)
         """
     )
     give_back(project, number)

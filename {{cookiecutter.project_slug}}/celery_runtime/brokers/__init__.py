@@ -1,0 +1,90 @@
+"""Redis and RabbitMQ behind one interface. `broker_of(app)` returns that of an app, told by its URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from celery_runtime.brokers import urls
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How many messages wait in a queue.
+
+    Attributes:
+        by_priority: a count for each of 0 to 9; None where only the sum is known.
+    """
+
+    queue: str
+    total: int
+    by_priority: Mapping[int, int] | None
+
+
+class BrokerError(ConnectionError):
+    """The broker cannot be reached, or refuses what is asked of it."""
+
+
+class Broker(Protocol):
+    """What the library asks of a broker beside Celery. Every method may raise `BrokerError`.
+
+    Crash notes tell how often a worker crashed while it ran a task: they are on the broker, because the worker is gone.
+    `redelivered` is not enough: deploys and broker restarts redeliver too. So a worker writes a note before a suspicious
+    run and deletes all notes of the task after it, however the run ends; notes that remain are crashes.
+    """
+
+    def depth(self, queue: str) -> Depth:
+        """Return how many messages wait. A queue that the broker does not know yet is empty."""
+
+    def count_crashes(self, task_id: str) -> int:
+        """Return how many noted runs have no known end."""
+
+    def note_run(self, task_id: str) -> None:
+        """Note that a run begins. Its task's crashes were counted just before."""
+
+    def forget_runs(self, task_id: str) -> None:
+        """Delete all notes: the task has ended, or runs again as another message."""
+
+
+class WorkerChannel(Protocol):
+    """What a worker asks of the channel by which it consumes. On RabbitMQ there is nothing to do.
+
+    Attributes:
+        unacknowledged: tags of tasks that have ended, of which the broker could not be told.
+    """
+
+    unacknowledged: frozenset[str]
+
+    def acknowledge(self, delivery_tag: str) -> None:
+        """Acknowledge a message of a closed channel."""
+
+    def check_writes(self) -> None:
+        """Raise what the broker answers to a write that needs room."""
+
+    def renew(self, delivery_tag: str) -> None:
+        """Begin the visibility timeout of a message anew, unless it was redelivered already."""
+
+    def let_go(self, delivery_tag: str) -> None:
+        """Do not requeue this message when the channel closes: its task still runs."""
+
+    def adopt(self, message: Any) -> None:
+        """Take over a message that a closed channel has let go: this channel acknowledges it."""
+
+    def held(self) -> list[str]:
+        """Return the tags of the messages that are requeued when the channel closes."""
+
+    def requeue_held(self) -> None:
+        """Requeue them now."""
+
+    def give_back(self, delivery_tag: str, since: float) -> None:
+        """Requeue a message left over by a closed channel, unless it was redelivered since, in seconds since the epoch."""
+
+
+def broker_of(app: Any) -> Broker:
+    """Return the broker to which the app publishes."""
+    if urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url):
+        from celery_runtime.brokers.rabbitmq import RabbitMQ
+
+        return RabbitMQ(app)
+    from celery_runtime.brokers.redis import Redis
+
+    return Redis(app)

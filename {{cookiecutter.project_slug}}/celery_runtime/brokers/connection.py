@@ -6,33 +6,44 @@ whatever else uses kombu there: nothing is changed outside these classes.
 Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`, `ConnectionPool.new`), kombu 5.7.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import amqp
 import kombu.connection
-from kombu.transport import pyamqp, redis
+import redis.exceptions
+from kombu.exceptions import OperationalError
+from kombu.transport import pyamqp
+from kombu.transport import redis as kombu_redis
 from kombu.utils.collections import HashedSeq
 
 from celery_runtime.brokers import rabbitmq_transport, redis_transport
 
 PATIENCE = 2.0  # seconds in which a server must have answered a connection that publishes
+# All that a client raises where its broker is away, or refuses.
+FAULTS = (redis.exceptions.RedisError, amqp.AMQPError, OSError, OperationalError)
 OURS: dict[type, type] = {
-    redis.Transport: redis_transport.Transport,
-    redis.SentinelTransport: redis_transport.SentinelTransport,
+    kombu_redis.Transport: redis_transport.Transport,
+    kombu_redis.SentinelTransport: redis_transport.SentinelTransport,
     pyamqp.Transport: rabbitmq_transport.Transport,
     pyamqp.SSLTransport: rabbitmq_transport.SSLTransport,
 }
 
 
-class _OwnTransports:
+_Connection: Any = object  # at run time the class beside it, `kombu.Connection`
+
+
+class _OwnTransports(_Connection):
     """Changes a `kombu.Connection`."""
 
     def get_transport_cls(self) -> Any:
-        cls = super().get_transport_cls()  # type: ignore[misc]
+        cls = super().get_transport_cls()
         return OURS.get(cls, cls)
 
     def __eqhash__(self) -> Any:
         # kombu shares its pools among connections that are equal: a stock one to the same server is not.
-        return HashedSeq(type(self), *super().__eqhash__())  # type: ignore[misc]
+        return HashedSeq(type(self), *super().__eqhash__())
 
 
 class PooledConnection(_OwnTransports, kombu.connection.PooledConnection):
@@ -57,3 +68,17 @@ def patient(connection: Any) -> Any:
     names = ("socket_timeout",) if is_redis else ("read_timeout", "write_timeout")
     connection.transport_options = {**connection.transport_options, **dict.fromkeys(names, PATIENCE)}
     return connection
+
+
+@contextmanager
+def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
+    """Connect at once or not at all, and lend the connection.
+
+    Args:
+        failure: makes the exception to raise, of a text that names the server and the error.
+    """
+    try:
+        connection.ensure_connection(max_retries=1, interval_start=0)
+        yield connection
+    except FAULTS as error:
+        raise failure(f"{connection.as_uri()} cannot be used: {error}") from error

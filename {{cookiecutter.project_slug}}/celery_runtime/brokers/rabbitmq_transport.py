@@ -65,7 +65,39 @@ def _stand_in(problem: str, packed: bytes) -> dict[str, Any]:
     return {UNREADABLE: f"its properties cannot be read: {problem}", "application_headers": {PACKED: text}}
 
 
+class Channel(pyamqp.Channel):
+    """Is a `WorkerChannel` that has nothing to do: RabbitMQ requeues all that a lost connection held, at once."""
+
+    unacknowledged: frozenset[str] = frozenset()
+
+    def acknowledge(self, delivery_tag: str) -> None:
+        pass
+
+    def check_writes(self) -> None:
+        pass
+
+    def renew(self, delivery_tag: str) -> None:
+        pass
+
+    def let_go(self, delivery_tag: str) -> None:
+        pass
+
+    def adopt(self, message: Any) -> None:
+        pass
+
+    def held(self) -> list[str]:
+        return []
+
+    def requeue_held(self) -> None:
+        pass
+
+    def give_back(self, delivery_tag: str, since: float) -> None:
+        pass
+
+
 class Connection(pyamqp.Connection):
+    Channel = Channel
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"frame_handler": guarded_frames, **options})
 

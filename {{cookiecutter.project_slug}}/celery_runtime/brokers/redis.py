@@ -5,31 +5,58 @@ from contextlib import contextmanager
 from typing import Any
 
 import redis
-from kombu.exceptions import OperationalError
 
+from celery_runtime.brokers import BrokerError, Depth, keys
+from celery_runtime.brokers.connection import connected
+from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.errors.classify import classify
+
+NOTES_KEPT = 7 * 24 * 60 * 60  # seconds after the last run
+
+
+class Redis:
+    """`Broker` on Redis: each priority of a queue is a list, the crash notes of a task are a number."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.prefix = f"{app.conf.broker_transport_options.get('global_keyprefix', '')}{keys.CRASH_NOTES}:"
+
+    def depth(self, queue: str) -> Depth:
+        with channel_of(self.app, BrokerError) as channel:
+            lengths = {level: channel.client.llen(channel._q_for_pri(queue, level)) for level in LEVELS}
+        return Depth(queue, sum(lengths.values()), lengths)
+
+    def count_crashes(self, task_id: str) -> int:
+        with self._client() as client:
+            return int(client.get(self.prefix + task_id) or 0)
+
+    def note_run(self, task_id: str) -> None:
+        key = self.prefix + task_id
+        with self._client() as client, client.pipeline() as pipe:
+            pipe.incr(key).expire(key, NOTES_KEPT).execute()
+
+    def forget_runs(self, task_id: str) -> None:
+        with self._client() as client:
+            client.delete(self.prefix + task_id)
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        with channel_of(self.app, BrokerError) as channel:
+            yield client_of(channel)
 
 
 @contextmanager
 def channel_of(app: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
-    """Lend a channel of the app's pool.
-
-    Args:
-        failure: makes the exception to raise, of a text that names the server and the error.
-    """
-    with app.pool.acquire(block=True) as connection:
-        try:
-            connection.ensure_connection(max_retries=1, interval_start=0)
-            yield connection.default_channel
-        except (redis.RedisError, OSError, OperationalError) as error:
-            raise failure(f"{connection.as_uri()}: {error}") from error
-
-
-def refuses_for_now(error: BaseException) -> bool:
-    """Whether it is the answer of a Redis that takes no writes for a while: in a failover, or out of memory or disk."""
-    return isinstance(error, redis.ResponseError) and classify(error).kind == "database.unavailable"
+    """Lend a channel of the app's pool. `failure` as in `connected`."""
+    with app.pool.acquire(block=True) as connection, connected(connection, failure):
+        yield connection.default_channel
 
 
 def client_of(channel: Any) -> Any:
     """Return a client without a prefix: kombu's own puts it before the keys of some commands and not of others."""
     return redis.Redis(connection_pool=channel.pool)
+
+
+def refuses_for_now(error: BaseException) -> bool:
+    """Whether it is the answer of a Redis that takes no writes for a while: in a failover, or out of memory or disk."""
+    return isinstance(error, redis.ResponseError) and classify(error).kind == "database.unavailable"

@@ -1,139 +1,240 @@
-"""kombu's Redis transport, read by descending priority and guarded against what is no message.
+"""kombu's Redis transport: read by descending priority, with no message lost between Redis and the worker.
 
-kombu reads the smallest number first and lets neighbouring numbers share a list: here only the order of
-reading is turned, and each number has a list of its own. And where somebody pushes bytes into a list
-that are no message, kombu's worker drops them and its connection, or loses itself in a loop.
+Runs in: every process that connects to Redis; the fetching in the worker's main process.
 
-Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_q_for_pri`), kombu 5.7.
+- Order. kombu serves the smallest number first, and lets neighbouring numbers share a list. This channel reads the lists
+  in reverse order, one list per priority.
+- Fetching. kombu takes a message by BRPOP and records it as unacked when it has read the answer: if the worker is killed
+  in between, the message is lost. Here fetch.lua does both in one step. Workers block on a list of tokens; publishing a
+  message pushes one token. Other publishers push none: an idle worker finds their messages within a second.
+- Screening. On bytes that are not a message, kombu drops the connection, or loops. Here the worker rejects them.
+
+Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_restore_message`, `QoS.append`, `_q_for_pri`),
+kombu 5.7.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from queue import Empty
 from typing import Any
 
-from kombu.transport import redis
+from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
-from kombu.utils.objects import cached_property
 
-from celery_runtime.brokers import nesting
+from celery_runtime.brokers import keys, nesting
 from celery_runtime.brokers.priorities import LEVELS
-from celery_runtime.brokers.redis_fetch import FetchingChannel
 
-WRITTEN = "takes-writes"
+FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))
+MOST_TOKENS = 9  # of each queue: more would only make workers look in vain
+TOKENS_KEPT = 10_000  # milliseconds
 
 
-class _Guarded(FetchingChannel):
-    """A channel that hands what is no message to `connection.on_unreadable`, where a worker has set that."""
+class _Pipe:
+    """Gives a pipeline the method of kombu's `PublishBatch` by which a channel publishes."""
 
-    unacknowledged: frozenset[str] = frozenset()  # the tags of what is done, of which Redis could not be told
+    def __init__(self, pipe: Any) -> None:
+        self.pipe = pipe
+
+    def add(self, name: str, *args: Any) -> None:
+        getattr(self.pipe, name)(*args)
+
+
+class QoS(redis.QoS):
+    channel: Any
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        if self.channel.is_recorded:
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+
+_Channel: Any = object  # at run time the class beside it, `redis.Channel`
+
+
+class OurChannel(_Channel):
+    """Changes a channel of kombu's. `connection.on_unreadable`, if a worker has set it, gets items that are not messages."""
+
+    QoS = QoS
     priority_steps: Any = LEVELS[::-1]
-    connection: Any
+    unacknowledged: frozenset[str] = (
+        frozenset()
+    )  # tags of tasks that have ended, of which Redis could not be told
+    is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
+    _asked = ""  # for a "token" or a "message"; empty where kombu asked in its own way
+    _found_nothing = False
+    _without_acks: frozenset[str] = frozenset()
 
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
         return n
 
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **options: Any) -> Any:
+        if no_ack:
+            self._without_acks |= {queue}
+        return super().basic_consume(queue, no_ack, *args, **options)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not queues or not self.ack_emulation or self._without_acks.intersection(queues):
+            self._asked = ""
+            super()._brpop_start(timeout)
+            return
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = time.monotonic()
+        if self._found_nothing:
+            self._asked, self._found_nothing = "token", False
+            tokens = self._prefixed(map(self._tokens_of, queues))
+            command = ["BRPOP", *tokens, timeout or self.brpop_timeout]
+        else:
+            self._asked = "message"
+            lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
+            all_keys = self._prefixed([*lists, self.unacked_key, self.unacked_index_key])
+            command = ["EVAL", FETCH, len(all_keys), *all_keys, time.time()]
+        self.client.connection.send_command(*command)
+
+    def _brpop_read(self, **options: Any) -> Any:
+        if not self._asked:
+            return super()._brpop_read(**options)
+        try:
+            try:
+                # Named otherwise than the command: kombu cuts the prefix off the answer to a BRPOP.
+                reply = self.client.parse_response(self.client.connection, "EVAL", **options)
+            except self.connection_errors:
+                self.client.connection.disconnect()
+                raise
+            if self._asked == "message":
+                self._found_nothing = reply is None
+                if reply:
+                    return self._deliver_fetched(*reply)
+            raise Empty()
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+
+    def _deliver_fetched(self, key: bytes, item: bytes) -> bool:
+        name, is_recorded = bytes_to_str(key[:-1]), key.endswith(b"n")
+        queue = name[len(self.global_keyprefix) :].rsplit(self.sep, 1)[0]
+        on_unreadable: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
+        if on_unreadable:
+            try:
+                self._check_message(item, queue)
+            except Exception as error:
+                on_unreadable(item, queue, error)
+                with self.conn_or_acquire() as client:
+                    client.eval(FORGET, 2, *self._prefixed([self.unacked_key, self.unacked_index_key]), item)
+                raise Empty() from error
+        self._queue_cycle.rotate(queue)
+        self.is_recorded = is_recorded
+        try:
+            self.connection._deliver(loads(bytes_to_str(item)), queue)
+        finally:
+            self.is_recorded = False
+        return True
+
+    def _check_message(self, item: bytes, queue: str) -> None:
+        """Raise what kombu would, or an error of our own, if the item is not a message that can go back to its queue."""
+        packed = loads(item.decode())  # kombu would replace what is not UTF-8, and run the rest
+        if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
+            raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
+        message = self.Message(packed, channel=self)
+        route = message.properties["delivery_info"]
+        for value in (message.delivery_tag, route["exchange"], route["routing_key"]):
+            if not isinstance(value, str):
+                raise TypeError(f"{value!r} in its properties is not a text")
+            value.encode()
+        if not isinstance(message.body, bytes | None):
+            raise TypeError("its body is not a text")
+        self._get_message_priority(packed)  # of an infinite one it makes an error, not 0
+        if not self._leads_to(queue, route["exchange"], route["routing_key"]):
+            raise ValueError("its exchange and routing key lead to another queue, or to none")
+
+    def _leads_to(self, queue: str, exchange: str, routing_key: str) -> bool:
+        """Whether an item that goes back to its exchange comes to this queue; kombu drops one that comes to none."""
+        if not exchange:
+            return routing_key == queue
+        known: bool = self.state.has_binding(queue, exchange, routing_key)
+        return known or queue in self._lookup(exchange, routing_key)
+
+    def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
+        if _publish_batch is not None:
+            super()._put(queue, message, _publish_batch=_publish_batch, **options)
+            self._add_token(_publish_batch.add, queue)
+            return
+        # In one transaction: an error for a mere token would tell that the message was not taken.
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            self._put(queue, message, _publish_batch=_Pipe(pipe), **options)
+            pipe.execute()
+
+    def _do_restore_message(
+        self, payload: Any, exchange: str, routing_key: str, pipe: Any, leftmost: bool = False
+    ) -> None:
+        super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
+        for queue in self._lookup(exchange, routing_key):
+            self._add_token(_Pipe(pipe).add, queue)
+
+    def wake(self, queue: str) -> None:
+        """Push a token: a message was put into the queue by other means than this channel's."""
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            self._add_token(_Pipe(pipe).add, queue)
+            pipe.execute()
+
+    def _add_token(self, add: Callable[..., None], queue: str) -> None:
+        key = self._tokens_of(queue)
+        add("lpush", key, "")
+        add("ltrim", *self._prefixed([key]), 0, MOST_TOKENS - 1)  # kombu does not prefix this one
+        add("pexpire", key, TOKENS_KEPT)
+
+    def _tokens_of(self, queue: str) -> str:
+        return f"{queue}{self.sep}{keys.TOKENS}"
+
+    def _prefixed(self, names: Iterable[str]) -> list[str]:
+        return [f"{self.global_keyprefix}{name}" for name in names]
+
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         try:
-            super().basic_ack(delivery_tag, multiple)  # type: ignore[misc]
+            super().basic_ack(delivery_tag, multiple)
         except Exception:
             self.unacknowledged |= {delivery_tag}
             raise
 
+    # What follows is `WorkerChannel`.
+
     def acknowledge(self, delivery_tag: str) -> None:
-        """Acknowledge a message of another channel."""
         self.qos._remove_from_indices(delivery_tag).execute()
 
     def check_writes(self) -> None:
-        """Raise what Redis answers to a write that needs room."""
         with self.conn_or_acquire() as client:
-            client.set(WRITTEN, "", ex=1)
+            client.set(keys.WRITE_CHECK, "", ex=1)
 
     def renew(self, delivery_tag: str) -> None:
-        """Begin the visibility timeout of a message anew, unless it was handed out again already."""
         with self.conn_or_acquire() as client:
             client.zadd(self.unacked_index_key, {delivery_tag: time.time()}, xx=True)
 
     def let_go(self, delivery_tag: str) -> None:
-        """Do not give this message back when the channel closes: its task still runs."""
         self.qos._delivered.pop(delivery_tag, None)
 
     def adopt(self, message: Any) -> None:
-        """Take over a message that another channel has let go: it is acknowledged by this one."""
         message.channel = self
         self.qos._quick_append(message.delivery_tag, message)
 
     def held(self) -> list[str]:
-        """Return the tags of the messages that are given back when the channel closes."""
         return list(self.qos._delivered)
 
+    def requeue_held(self) -> None:
+        self.qos.restore_unacked()
+
     def give_back(self, delivery_tag: str, since: float) -> None:
-        """Give back a message that another channel could not, unless it was handed out again since then."""
         with self.conn_or_acquire() as client:
             [index] = self._prefixed([self.unacked_index_key])
             handed_out = client.execute_command("ZSCORE", index, delivery_tag)
             if handed_out is not None and float(handed_out) <= since:
                 self.qos.restore_by_tag(delivery_tag, client=client)
 
-    @cached_property
-    def client(self) -> Any:
-        client: Any = super().client
-        parse = client.parse_response
 
-        def parse_guarded(connection: Any, command: str, **options: Any) -> Any:
-            reply = parse(connection, command, **options)
-            if command != "BRPOP":
-                return reply
-            reply = self.fetched(reply)
-            if reply and self._turns_away(*reply):
-                return None  # as if the time to wait had passed
-            return reply
-
-        client.parse_response = parse_guarded
-        return client
-
-    def _turns_away(self, key: Any, item: bytes) -> bool:
-        bury: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
-        if bury is None:
-            return False
-        queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
-        try:
-            _check_message(self, item, queue)
-        except Exception as error:  # noqa: BLE001 - whatever kombu would raise on it
-            bury(item, queue, error)
-            self.forget(item)
-            return True
-        return False
-
-
-def _check_message(channel: Any, item: bytes, queue: str) -> None:
-    """Raise what kombu would, or an error of our own, where the item is no message that can go back to the queue."""
-    packed = loads(item.decode())  # kombu would read a sign of its own for what is no UTF-8, and run the rest
-    if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
-        raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
-    message = channel.Message(packed, channel=channel)
-    route = message.properties["delivery_info"]
-    for value in (message.delivery_tag, route["exchange"], route["routing_key"]):
-        if not isinstance(value, str):
-            raise TypeError(f"{value!r} in its properties is no text")
-        value.encode()
-    if not isinstance(message.body, bytes | None):
-        raise TypeError("its body is no text")
-    channel._get_message_priority(packed)  # of an infinite one it makes an error, not 0
-    if not _leads_to(channel, queue, route["exchange"], route["routing_key"]):
-        raise ValueError("its exchange and routing key lead to another queue, or to none")
-
-
-def _leads_to(channel: Any, queue: str, exchange: str, routing_key: str) -> bool:
-    """Whether what goes back to its exchange comes to this queue; kombu drops without a word what comes to none."""
-    if not exchange:
-        return routing_key == queue
-    known: bool = channel.state.has_binding(queue, exchange, routing_key)
-    return known or queue in channel._lookup(exchange, routing_key)
-
-
-class Channel(_Guarded, redis.Channel):
+class Channel(OurChannel, redis.Channel):
     pass
 
 
@@ -142,7 +243,7 @@ class Transport(redis.Transport):
     on_unreadable = None
 
 
-class SentinelChannel(_Guarded, redis.SentinelChannel):
+class SentinelChannel(OurChannel, redis.SentinelChannel):
     pass
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from celery_runtime.brokers import embedded
-from celery_runtime.brokers.depth import Depth, read_depths
+from celery_runtime.brokers import BrokerError, Depth, broker_of, embedded
 from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.commands.options import as_json, own_app
 from celery_runtime.commands.output import echo_json, echo_table
@@ -21,9 +20,12 @@ def queues(as_json: bool) -> None:
     """
     app = own_app()
     try:
-        depths = read_depths(app)
-    except ConnectionError as error:
-        raise click.ClickException(f"{error}\n{embedded.hint(app.conf, 'broker')}".strip()) from None
+        broker = broker_of(app)
+        depths = [broker.depth(queue) for queue in sorted(app.amqp.queues)]
+    except BrokerError as error:
+        raise click.ClickException(
+            f"the broker at {error}\n{embedded.hint(app.conf, 'broker')}".strip()
+        ) from None
     if as_json:
         echo_json([dataclasses.asdict(depth) for depth in depths])
     else:

@@ -14,7 +14,7 @@ from typing import Any
 from celery.utils.log import get_logger
 from celery.worker import state
 
-from celery_runtime.brokers.crash_notes import LostRunsError, lost_runs_of
+from celery_runtime.brokers import BrokerError, broker_of
 
 logger = get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Guard:
     """
 
     def __init__(self, app: Any, semaphore: Any, run: Callable[[Any], None], timer: Any) -> None:
-        self.lost_runs = lost_runs_of(app)
+        self.broker = broker_of(app)
         self.semaphore = semaphore
         self.run = run
         self.timer = timer
@@ -78,8 +78,8 @@ class Guard:
             self._give_back_later(request)
             return
         try:
-            lost = self.lost_runs.count(request.id)
-        except LostRunsError as error:
+            lost = self.broker.count_crashes(request.id)
+        except BrokerError as error:
             logger.warning("%s[%s] runs unguarded: %s", request.name, request.id, error)
             self.run(request)
             return
@@ -116,8 +116,8 @@ class Guard:
                 self._forget(request.id)
 
         try:
-            self.lost_runs.begin(request.id)
-        except LostRunsError as error:
+            self.broker.note_run(request.id)
+        except BrokerError as error:
             logger.warning("the run of %s[%s] is not noted: %s", request.name, request.id, error)
         request.on_end = end
         try:
@@ -140,8 +140,8 @@ class Guard:
 
     def _forget(self, task_id: str) -> bool:
         try:
-            self.lost_runs.forget(task_id)
-        except LostRunsError:
+            self.broker.forget_runs(task_id)
+        except BrokerError:
             self._to_forget.add(task_id)
             return False
         return True
