@@ -69,8 +69,8 @@ MUTATIONS = (
     Mutation(
         "a task can say otherwise",
         f"{RUNTIME}/retry/policy.py",
-        "return _longest_prefix(kind, override or {}) or _longest_prefix(",
-        "return _longest_prefix(",
+        "return _longest(kind, override or {}) or _longest(",
+        "return _longest(",
         "test_retries",
     ),
     Mutation(
@@ -82,9 +82,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a wrong table keeps a worker from starting",
-        f"{RUNTIME}/app.py",
-        "for problem in problems(table.POLICY, table.MAX_AGE):",
-        "for problem in ():",
+        f"{RUNTIME}/retry/policy.py",
+        "self.actions = check_rules(actions)",
+        "self.actions = actions",
         "test_policy",
     ),
     Mutation(
@@ -118,7 +118,7 @@ MUTATIONS = (
     Mutation(
         "the kinds of one row share its attempts",
         f"{RUNTIME}/retry/task.py",
-        "failures = record.of(lambda kind: policy.row(kind, self.policy) == row)",
+        "failures = record.of(lambda kind: policy.rule(kind, self.policy) == rule)",
         "failures = record.of(lambda kind: kind == verdict.kind)",
         "test_retries",
     ),

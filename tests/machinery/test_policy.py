@@ -3,24 +3,45 @@ import math
 import pytest
 
 from celery_runtime import Fail, Retry, Wait
-from celery_runtime.retry import policy
+from celery_runtime.retry.policy import Policy, check_rules
 
 
 @pytest.mark.parametrize(
-    ("kind", "action", "problem"),
+    ("make", "problem"),
     [
-        ("netwrk", Fail(), "the first word of the kind 'netwrk' must be one of network, database, external,"),
-        ("network", Retry(base=-1), "base=-1 of 'network' must be a number of seconds, 0 or more"),
-        ("network", Retry(base=60, cap=1), "base=60 of 'network' is above its cap=1"),
-        ("network", Retry(cap=math.nan), "cap=nan of 'network' must be a number of seconds, 0 or more"),
-        ("network", Retry(attempts=0), "attempts=0 of 'network' must be a whole number above 0"),
-        ("network", Wait(max_age="1h"), "max_age='1h' of 'network' must be a number of seconds, 0 or more"),
-        ("network", Retry, "the policy of 'network' must be Retry(…), Wait(…) or Fail(), not <class"),
+        (lambda: Retry(base=-1), "base=-1 must be a number of seconds, 0 or more"),
+        (lambda: Retry(base=60, cap=1), "base=60 is above its cap=1"),
+        (lambda: Retry(cap=math.nan), "cap=nan must be a number of seconds, 0 or more"),
+        (lambda: Retry(attempts=0), "attempts=0 must be a whole number above 0"),
+        (lambda: Wait(max_age="1h"), "max_age='1h' must be a number of seconds, 0 or more"),
+        (lambda: Policy({}, math.inf), "MAX_AGE=inf must be a number of seconds, 0 or more"),
     ],
 )
-def test_a_table_that_cannot_be_is_one_line(copy, kind, action, problem):
-    [found] = policy.problems({kind: action})
-    assert found.startswith(problem)
+def test_a_number_that_cannot_be_is_refused_on_its_line(make, problem):
+    with pytest.raises(ValueError) as refusal:
+        make()
+    assert str(refusal.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        (
+            {"netwrk": Fail()},
+            "the first word of the kind 'netwrk' must be one of network, database, external,",
+        ),
+        ({"network": Retry}, "the policy of 'network' must be Retry(…), Wait(…) or Fail(), not <class"),
+        (
+            {"worker.lost": Wait()},
+            "the policy of 'worker.lost' must be Retry(…) or Fail(): a task that crashes",
+        ),
+        ([], "the policy must be a dict of kinds, not []"),
+    ],
+)
+def test_rules_that_cannot_be_are_one_line(rules, problem):
+    with pytest.raises((TypeError, ValueError)) as refusal:
+        check_rules(rules)
+    assert str(refusal.value).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +49,8 @@ def test_a_table_that_cannot_be_is_one_line(copy, kind, action, problem):
     {
         '"netwrk.tls": Fail()': "the first word of the kind 'netwrk.tls' must be one of ",
         '"network.tls": Retry(atempts=3)': "Retry.__init__() got an unexpected keyword argument 'atempts'",
-        '**by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
+        '"network.tls": Retry(attempts=0)': "attempts=0 must be a whole number above 0",
+        '**__import__("celery_runtime").by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
     }.items(),
 )
 def test_a_wrong_table_keeps_everything_from_starting(copy, wrong, problem):
@@ -55,4 +77,4 @@ def test_a_wrong_table_of_a_task_is_told_with_its_line(copy):
     done = copy.celery("tasks", "check")
     assert done.returncode == 1
     assert "celery_tasks/ex1.py:5: " in done.stdout
-    assert "base=-1 of 'external' must be a number of seconds, 0 or more" in done.stdout
+    assert "base=-1 must be a number of seconds, 0 or more" in done.stdout

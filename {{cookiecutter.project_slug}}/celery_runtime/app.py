@@ -104,16 +104,13 @@ class Celery(celery.Celery):
         Raises:
             ConfigurationError: there is no such kind, or a number in the table cannot be.
         """
-        from celery_runtime.retry.policy import Policy, problems
+        from celery_runtime.retry.policy import Policy
 
         try:
             table = importlib.import_module(self._policy_module)
+            return Policy(table.POLICY, table.MAX_AGE)
         except (TypeError, ValueError) as error:
-            # A wrong argument of Retry, or the name of a class without its package.
             raise ConfigurationError(str(error), "Correct it in error_policy.py.") from error
-        for problem in problems(table.POLICY, table.MAX_AGE):
-            raise ConfigurationError(problem, "Correct it in error_policy.py.")
-        return Policy(table.POLICY, table.MAX_AGE)
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         connection: Any = super().connection_for_write(url, **options)

@@ -165,12 +165,12 @@ class TaskModules:
             for problem, remedy in limits.problems(task, self.app.conf):
                 yield Problem(file, line, problem, remedy)
             if (table := getattr(task, "policy", None)) is not None:
-                from celery_runtime.retry.policy import (
-                    problems,  # a process that runs no task is spared its import
-                )
+                from celery_runtime.retry.policy import check_rules  # not imported by what only publishes
 
-                for problem in problems(table):
-                    yield Problem(file, line, f"{task.name}: {problem}", "Correct the policy of this task.")
+                try:
+                    check_rules(table)
+                except (TypeError, ValueError) as error:
+                    yield Problem(file, line, f"{task.name}: {error}", "Correct the policy of this task.")
 
     def _taken_queues(self) -> Iterator[Problem]:
         file = f"{self.package.partition('.')[0]}/queues.py"

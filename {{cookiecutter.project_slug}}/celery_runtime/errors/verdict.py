@@ -15,14 +15,14 @@ def is_seconds(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def check_seconds(value: object) -> float:
+def check_seconds(value: object, name: str = "") -> float:
     """Return the seconds.
 
     Raises:
-        ValueError: they are no finite number from 0 on.
+        ValueError: they are not a finite number from 0 on.
     """
     if not is_seconds(value):
-        raise ValueError(f"{value!r} must be a number of seconds, 0 or more")
+        raise ValueError(f"{name and f'{name}='}{value!r} must be a number of seconds, 0 or more")
     return value
 
 

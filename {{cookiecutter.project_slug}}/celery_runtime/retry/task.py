@@ -126,9 +126,9 @@ class Task(celery.Task):
             now: the time of that one, in seconds since the epoch.
         """
         policy = self.app.policy
-        row = policy.row(verdict.kind, self.policy)
-        failures = record.of(lambda kind: policy.row(kind, self.policy) == row)
-        delay: float | None = policy.delay(row.action, verdict, failures, now)
+        rule = policy.rule(verdict.kind, self.policy)
+        failures = record.of(lambda kind: policy.rule(kind, self.policy) == rule)
+        delay: float | None = policy.delay(rule.action, verdict, failures, now)
         if delay is None or self._limit_is_reached(request, record) or _expires_before(request, now + delay):
             return None
         return round(delay, 3)
@@ -148,7 +148,9 @@ class Task(celery.Task):
         most = self._own_limit()
         if most is None:
             return False
-        spent = record.count(lambda kind: not isinstance(self.app.policy.row(kind, self.policy).action, Wait))
+        spent = record.count(
+            lambda kind: not isinstance(self.app.policy.rule(kind, self.policy).action, Wait)
+        )
         return spent + int(request.retries) > most
 
     def _own_limit(self) -> int | None:

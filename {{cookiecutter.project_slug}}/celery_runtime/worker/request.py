@@ -76,9 +76,9 @@ class Request(request.Request):
     def was_lost_too_often(self) -> bool:
         policy = self.app.policy
         own = getattr(self.task, "policy", None)  # its base may not be the project's
-        row = policy.row(kinds.LOST, own)
+        row = policy.rule(kinds.LOST, own)
         most = row.action.attempts if isinstance(row.action, Retry) else MOST_LOST_RUNS
-        lost = self._failures().count(lambda kind: policy.row(kind, own) == row)
+        lost = self._failures().count(lambda kind: policy.rule(kind, own) == row)
         return isinstance(row.action, Fail) or lost >= most
 
     def give_up_as_lost(self) -> None:
