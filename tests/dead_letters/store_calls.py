@@ -18,13 +18,14 @@ from typing import Any
 import amqp
 import redis
 
-from celery_runtime.dead_letters import DeadLetter, Selection, StoreBusy, StoreError, replay
-from celery_runtime.dead_letters.store import Bounds
+from celery_runtime.dead_letters import DeadLetter, DeadLetterFilter, StoreBusy, StoreError
+from celery_runtime.dead_letters import requeue as publishing
+from celery_runtime.dead_letters.model import Retention
 from shop import app
 
 QUEUE = "tasks"
 KINDS = ("network.refused", "network.timeout", "unexpected")
-BOUNDLESS = Bounds(retention=10 * 365 * 24 * 3600.0, maximum=10**9)
+BOUNDLESS = Retention(seconds=10 * 365 * 24 * 3600.0, maximum=10**9)
 SEEN_AGAIN = 10.0  # seconds in which a server has noticed that a reader was killed
 
 dead_letters = app.dead_letters
@@ -134,14 +135,14 @@ def ready() -> None:
 
 
 def add(
-    number: int, maximum: int = BOUNDLESS.maximum, retention: float = BOUNDLESS.retention, age: float = 0.0
+    number: int, maximum: int = BOUNDLESS.maximum, retention: float = BOUNDLESS.seconds, age: float = 0.0
 ) -> dict[str, Any]:
     """Add so many entries; return their ids, and the seconds that the slowest took."""
     ids, slowest = [], 0.0
     for one in range(number):
         entry = new_entry(one, age)
         start = time.monotonic()
-        dead_letters.store.add(entry, Bounds(retention, maximum))
+        dead_letters.store.add(entry, Retention(retention, maximum))
         slowest = max(slowest, time.monotonic() - start)
         ids.append(entry.id)
     return {"ids": ids, "slowest": slowest}
@@ -212,7 +213,7 @@ def look_in(seconds: float) -> int:
     while time.monotonic() < deadline:
         try:
             with dead_letters.store.open() as reading:
-                for number, _ in enumerate(reading.find(Selection())):
+                for number, _ in enumerate(reading.find(DeadLetterFilter())):
                     if number == looked % 50:
                         break
         except StoreBusy:
@@ -225,7 +226,7 @@ def hold(number: int) -> int:
     """Read so many entries, tell it, and hold them until stdin says a word; return how many were seen."""
     seen = 0
     with dead_letters.store.open() as reading:
-        for held in reading.find(Selection()):
+        for held in reading.find(DeadLetterFilter()):
             seen += 1
             if seen == number:
                 progress()(held.summary.id)
@@ -241,12 +242,12 @@ def cut() -> None:
 def requeue_until_cut(number: int, moment: str) -> None:
     """Requeue entries one by one; with the last of so many, cut the connection before it is told to publish or commit."""
     with dead_letters.store.open() as reading:
-        for done, held in enumerate(reading.find(Selection()), start=1):
+        for done, held in enumerate(reading.find(DeadLetterFilter()), start=1):
 
             def publish(producer: Any, held: Any = held, done: int = done) -> None:
                 if done == number and moment == "publish":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
-                replay.publish(app, held.load(), producer)
+                publishing.publish(app, held.load(), producer)
                 if done == number and moment == "commit":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
 

@@ -46,7 +46,7 @@ def row(entry: DeadLetter, query: str) -> dict[str, Any]:
     shown = project_app().dead_letters.shown(entry)
     return {
         **shown,
-        "name": (shown["task"] or "no task").rpartition("celery_tasks.")[2],
+        "name": project_app().dead_letters.short_name(shown["task"] or "no task"),
         "failed": _ago(datetime.fromisoformat(entry.last_failure)),
         "url": url + query,
     }
