@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "a requeued task keeps its priority",
         f"{DEAD_LETTERS}/requeue.py",
-        "        priority=entry.priority,\n        headers=headers,",
-        "        priority=None,\n        headers=headers,",
+        '"priority": entry.priority, "retry": False}\n    app',
+        '"priority": None, "retry": False}\n    app',
         "test_dead_letters",
     ),
     Mutation(
@@ -127,8 +127,8 @@ MUTATIONS = (
     Mutation(
         "a requeue says which entries it means",
         f"{RUNTIME}/commands/dead_letters.py",
-        "    if chosen == DeadLetterFilter() and not all:",
-        "    if False:",
+        "        if chosen == DeadLetterFilter() and not all:",
+        "        if False:",
         "test_dead_letter_commands",
     ),
     Mutation(

@@ -32,6 +32,8 @@ def errors_in_a_line() -> Iterator[None]:
     """Report an error of the broker in a line, with how far the command came."""
     try:
         yield
+    except BrokenPipeError:  # of the output
+        raise
     except ConnectionError as error:
         done = getattr(error, "done", 0)
         before = f" ({done:,} were dealt with before)" if done else ""

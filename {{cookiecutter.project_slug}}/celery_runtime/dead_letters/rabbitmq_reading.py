@@ -1,11 +1,11 @@
 """Read the dead letters on RabbitMQ, once, from the oldest on, and requeue or remove some."""
 
-import functools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import amqp
@@ -65,7 +65,7 @@ class OpenRabbitMQStore:
                 seen.add(summary.id)
                 if latest is not None and summary.last_failure > latest:
                     continue  # it has failed since this began
-                yield StoredEntry(summary, functools.partial(_entry_of, message), message)
+                yield StoredEntry(summary, partial(DeadLetter.from_json, message.body), message)
                 if not self._is_open:
                     self._open()
                     messages, latest = self._messages(), started
@@ -77,7 +77,7 @@ class OpenRabbitMQStore:
             newest[summary.id] = message
             if limit is not None and len(newest) > limit:
                 del newest[next(iter(newest))]
-        return [_entry_of(message) for message in reversed(newest.values())]
+        return [DeadLetter.from_json(message.body) for message in reversed(newest.values())]
 
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
         return Counter({summary.id: summary.kind for summary, _ in self._fitting(chosen)}.values())
@@ -166,7 +166,3 @@ def summary_of(message: Any) -> Summary:
 def _failure_of(message: Any) -> tuple[str, int]:
     """Return the key of a failure: a task that has failed again since it was requeued is another one."""
     return message.headers["id"], message.headers["requeues"]
-
-
-def _entry_of(message: Any) -> DeadLetter:
-    return DeadLetter.from_json(message.body)

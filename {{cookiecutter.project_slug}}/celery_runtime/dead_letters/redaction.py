@@ -51,12 +51,6 @@ def redacted(value: Any, redact: Redact, name: str = "") -> Any:
     return _PASSWORD_IN_URL.sub(MASK, str(value)).encode(errors="backslashreplace").decode()
 
 
-def redacted_arguments(args: Any, names: list[str], redact: Redact) -> list[Any]:
-    """Return positional arguments, each redacted by its name as far as that is known."""
-    padded = [*names, *("" for _ in range(len(args) - len(names)))]
-    return [redacted(one, redact, name) for name, one in zip(padded, args, strict=False)]
-
-
 def redacted_text(text: str) -> str:
     """Return a text with a mask after each name that sounds secret, and for passwords in URLs."""
     return _PASSWORD_IN_URL.sub(MASK, _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text))
@@ -69,10 +63,11 @@ def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
         visible[name] = visible[name] and redacted_text(visible[name])
     if entry.signature is not None:
         args = entry.signature["args"]
-        visible["signature"] = {
-            **redacted({**entry.signature, "args": []}, redact),
-            "args": redacted_arguments(args, entry.parameters, redact),
-        }
+        names = [*entry.parameters, *[""] * len(args)]  # as far as they are known
+        visible["signature"] = redacted({**entry.signature, "args": []}, redact)
+        visible["signature"]["args"] = [
+            redacted(one, redact, name) for name, one in zip(names, args, strict=False)
+        ]
     if entry.raw is not None:
         visible["raw"] = _shown_raw(entry.raw, redact)
     return visible

@@ -34,30 +34,18 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
     _forget_result(app, entry)
     requeues = {REQUEUES_HEADER: entry.requeues + 1}
     if entry.signature is None:
-        _publish_raw(app, entry, entry.raw or {}, producer, requeues)
+        _publish_raw(app, entry, producer, requeues)
         return
+    task, args, kwargs = (entry.signature[name] for name in ("task", "args", "kwargs"))
     options = dict(entry.signature["options"])
     if _has_passed(options.get("expires"), app.timezone):
         del options["expires"]  # or a worker would drop it
     headers = {**options.pop("headers", {}), **requeues}
-    message = app.amqp.create_task_message(
-        entry.id,
-        entry.signature["task"],
-        entry.signature["args"],
-        entry.signature["kwargs"],
-        callbacks=options.pop("link", None),
-        errbacks=options.pop("link_error", None),
-        **{name: value for name, value in options.items() if name != "task_id"},
-    )
-    app.amqp.send_task_message(
-        producer,
-        entry.signature["task"],
-        message,
-        queue=entry.queue,
-        priority=entry.priority,
-        headers=headers,
-        retry=False,
-    )
+    links = {"callbacks": options.pop("link", None), "errbacks": options.pop("link_error", None)}
+    options.pop("task_id", None)
+    message = app.amqp.create_task_message(entry.id, task, args, kwargs, **links, **options)
+    publishing = {"queue": entry.queue, "priority": entry.priority, "retry": False}
+    app.amqp.send_task_message(producer, task, message, headers=headers, **publishing)
 
 
 def _forget_result(app: Any, entry: DeadLetter) -> None:
@@ -82,22 +70,15 @@ def _forget_unread(backend: Any, task_id: str) -> None:
         backend._pending_messages.take(task_id, None)
 
 
-def _publish_raw(
-    app: Any, entry: DeadLetter, raw: dict[str, Any], producer: Any, requeues: dict[str, int]
-) -> None:
+def _publish_raw(app: Any, entry: DeadLetter, producer: Producer, requeues: dict[str, int]) -> None:
+    raw: dict[str, Any] = entry.raw or {}
     queue = app.amqp.queues[entry.queue]
-    producer.publish(
-        base64.b64decode(raw["body"]) if raw["base64"] else raw["body"].encode(),
-        exchange=queue.exchange,
-        routing_key=queue.routing_key,
-        declare=[queue],
-        headers={**raw["headers"], **requeues},
-        content_type=raw["content_type"],
-        content_encoding=raw["content_encoding"],
-        priority=entry.priority,
-        correlation_id=entry.id,
-        retry=False,
-    )
+    address = {"exchange": queue.exchange, "routing_key": queue.routing_key, "declare": [queue]}
+    content = {name: raw[name] for name in ("content_type", "content_encoding")}
+    body = base64.b64decode(raw["body"]) if raw["base64"] else raw["body"].encode()
+    headers = {**raw["headers"], **requeues}
+    stated = {"priority": entry.priority, "correlation_id": entry.id, "retry": False}
+    producer.publish(body, headers=headers, **address, **content, **stated)
 
 
 def _has_passed(expires: Any, timezone: tzinfo) -> bool:
