@@ -4,6 +4,7 @@ Only what no method of `app.dead_letters` does is done on the broker itself: to 
 put back what there was.
 """
 
+import dataclasses
 import importlib
 import json
 import socket
@@ -182,6 +183,17 @@ def requeue() -> list[str]:
     return dead_letters.requeue(all=True, on_each=progress()).ids
 
 
+def requeue_with_pauses() -> list[str]:
+    """Requeue all at a rate, with RabbitMQ's store closed at each pause; each task fails again at once."""
+    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq_reading")
+    module.LONGEST_OPEN_WITH_PAUSES = 0.0
+
+    def fail_again(id_: str) -> None:
+        dead_letters.store.add(dataclasses.replace(new_entry(0, age=0.0), id=id_, requeues=1), BOUNDLESS)
+
+    return dead_letters.requeue(all=True, rate=1000, on_each=fail_again).ids
+
+
 def purge() -> list[str]:
     return dead_letters.purge(all=True, on_each=progress(pause=0.001))
 
@@ -291,7 +303,7 @@ CALLS = {
             hold,
             cut,
         ),
-        *(requeue_until_cut, odd_ids, look_at_age_always),
+        *(requeue_with_pauses, requeue_until_cut, odd_ids, look_at_age_always),
     )
 }
 
