@@ -39,7 +39,7 @@ def rate_per_second(value: str) -> float:
 
 
 def choosing(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the arguments and options that choose dead letters; the command takes them as one filter, `chosen`."""
+    """Add the arguments and options that choose dead letters; the command takes them as one filter."""
 
     @functools.wraps(command)
     def take_filter(ids: Any, kind: Any, task: Any, older_than: Any, all: bool = True, **others: Any) -> None:

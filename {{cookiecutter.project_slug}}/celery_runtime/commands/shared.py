@@ -1,4 +1,4 @@
-"""Share what the commands have in common: their app, its errors in a line, tables for people, JSON for programs."""
+"""Share among the commands their app, its errors in a line, tables for people and JSON for programs."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The command `celery -A PACKAGE tasks`: shows, checks and writes task files."""
+"""Define the command `celery -A PACKAGE tasks`: list, check and write task files."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any

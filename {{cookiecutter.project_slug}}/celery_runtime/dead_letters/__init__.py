@@ -6,17 +6,17 @@
     app.dead_letters.requeue(kind="network", rate=10)
     app.dead_letters.purge(older_than=30 * 24 * 60 * 60)
 
-Each failure has one author, and a later entry of a task replaces the one before, except where "stays" is said:
+Each failure has one author. An older entry of its task is replaced, or stays because it knows the cause:
 
-    process             module               failure                                             an older entry
-    task process        retry/task.py        an error that the policy gives up                   is replaced
-                        recorder.py          by signals of Celery: a result that cannot be       is replaced
-                                             stored, a task whose base is not the library's
-    worker main process worker/request.py    hard time limit, `Reject`, crashed run given up     is replaced
-                                             an error that its process may not have stored       stays
-                        worker/screening.py  a message that is malformed, or of an unknown task  is replaced
-                                             a message that would have ended the worker          stays
-                                             bytes that are not a message (under a new id)       -
+    author                             failure                                          older entry
+    task process    retry/task.py      an error that the policy gives up                replaced
+                    recorder.py, by    a result that cannot be stored                   replaced
+                    Celery's signals   an error of a task with a base of its own        replaced
+    worker's main   request.py         hard time limit, `Reject`, crashed runs          replaced
+    process                            an error that its process may not have stored    stays
+                    screening.py       a malformed message, an unknown task             replaced
+                                       a message that would have ended the worker       stays
+                                       bytes that are not a message                     has a new id
 """
 
 import json
@@ -67,9 +67,9 @@ class Requeued:
 
 
 class DeadLetters:
-    """Manage the dead letters of one app, stored on its broker. Every method but `add` may raise `StoreError`.
+    """Manage the dead letters of one app. Every method but `add` may raise `StoreError`.
 
-    Keyword arguments that choose dead letters are those of `DeadLetterFilter`: `kind`, `task` and `older_than`.
+    The keyword arguments `kind`, `task` and `older_than` are those of `DeadLetterFilter`.
     """
 
     def __init__(self, app: Any) -> None:
@@ -157,8 +157,8 @@ class DeadLetters:
     ) -> Requeued:
         """Put the tasks of entries back into their queues, oldest first, with their ids and priorities.
 
-        Each is published and removed in one step: a crash leaves it in one place, never in none. Its counters begin
-        anew, and its result is forgotten until it has run.
+        Each is published and removed in one step: a crash leaves it in one place, never in none. Its attempts
+        are counted anew, and its old result is forgotten.
 
         Args:
             all: every entry; must be stated where nothing else is.
@@ -215,7 +215,7 @@ class DeadLetters:
         limit: int | None,
         pause: float = 0.0,
     ) -> None:
-        """Act on each entry that fits, until that was of use `limit` times, with a pause after each of these."""
+        """Act on each entry that fits, until `limit` acts were of use, with a pause after each of these."""
         acted = 0
         try:
             with self.store.open() as opened:

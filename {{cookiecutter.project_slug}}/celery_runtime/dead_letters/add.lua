@@ -1,6 +1,6 @@
--- Stores a dead letter, and trims those that are too old or too many. Returns 0 where an older one stays instead.
+-- Stores a dead letter, and trims those that are too old or too many. Returns 0 where an older one stays.
 -- KEYS[1]  hash        dead-letters          id → member, line feed, the entry as JSON
--- KEYS[2]  sorted set  dead-letters:by-time  member (kind, tab, task, tab, id) by the time of the last failure
+-- KEYS[2]  sorted set  dead-letters:by-time  member (kind, tab, task, tab, id), by the last failure
 local id, member, value, score, keep_existing, eldest, maximum = unpack(ARGV)
 
 local function forget(one)

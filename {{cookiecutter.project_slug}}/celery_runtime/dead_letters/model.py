@@ -29,7 +29,7 @@ class DeadLetter:
         message: of the exception, cut to 2,000 characters.
         traceback: cut in its middle to 10,000 characters.
         attempts: runs since the task was published, or requeued.
-        attempts_by_kind: those that ended with an error, by its kind; Celery's own retries are not told apart.
+        attempts_by_kind: those that ended with an error, by its kind; without Celery's own retries.
         first_failure: the moment of the first of them, in UTC, as ISO 8601.
         last_failure: the moment of the last.
         worker: the node name of the worker.
@@ -88,7 +88,7 @@ class DeadLetter:
 
 
 class Summary(NamedTuple):
-    """Hold the part of an entry that a store knows without reading it. `task` is empty where there is none."""
+    """Hold what a store knows of an entry without reading it. `task` is empty where there is none."""
 
     id: str
     kind: str
@@ -184,13 +184,13 @@ class OpenStore(Protocol):
         """Return how many entries fit, by kind."""
 
     def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
-        """Publish the task and remove the entry, both or neither. Return False where it was gone, or has changed."""
+        """Publish the task and remove the entry, or neither. Return False where it was gone or changed."""
 
     def remove(self, stored: StoredEntry) -> bool:
-        """Remove the entry. Return False where it was gone, or has changed."""
+        """Remove the entry. Return False where it was gone or changed."""
 
     def rest(self, seconds: float) -> None:
-        """Sleep between two entries of `find`; a store that must not stay open for long is closed meanwhile."""
+        """Sleep between two entries of `find`. A store that must not stay open for long closes meanwhile."""
 
 
 class Store(Protocol):

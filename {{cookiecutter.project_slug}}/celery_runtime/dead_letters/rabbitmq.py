@@ -1,9 +1,9 @@
 """Store dead letters on RabbitMQ: the messages of a durable queue, oldest first.
 
-AMQP delivers messages in their order and has no other access: to find one entry, a reader receives all of them, and
-100,000 take seconds; they go back, each to its place, when the channel closes. Meanwhile nobody else sees them, so a
-reader consumes exclusively, and a second one is refused. The limits are kept in code, because the arguments of a queue
-never change.
+AMQP delivers messages in their order and has no other access: to find one entry, a reader receives all of
+them, and 100,000 take seconds; they return, each to its place, when the channel closes. Meanwhile nobody else
+sees them, so a reader consumes exclusively, and a second one is refused. The limits are kept in code, because
+the arguments of a queue never change.
 """
 
 import time
@@ -59,7 +59,7 @@ class RabbitMQStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[tuple[Any, Any]]:
-        """Lend a connection and its channel, whose transaction is committed in the end, or undone by an error."""
+        """Lend a connection and its channel, whose transaction ends with a commit, or is undone by errors."""
         # A channel that confirms messages knows no transactions.
         connection = self.app.connection_for_write()
         options = {**(connection.transport_options or {}), "confirm_publish": False}
@@ -110,7 +110,7 @@ class RabbitMQStore:
 def _close(channel: Any) -> None:
     """Close a channel: the server undoes what was not committed, and requeues every message in its place.
 
-    For the queue this is one step. After a cancel, another reader could come before all are requeued; and `close()` of
-    the library logs a warning for each message that is still on its way.
+    For the queue this is one step. After a cancel, another reader could come before all are requeued; and
+    `close()` of the library logs a warning for each message that is still on its way.
     """
     channel.send_method(spec.Channel.Close, "BsBB", (0, "", 0, 0), wait=spec.Channel.CloseOk)

@@ -21,8 +21,8 @@ from celery_runtime.dead_letters.model import (
 )
 
 COMMITTED_TOGETHER = 100
-# Seconds. RabbitMQ closes a channel that holds messages for 30 minutes, and a connection that reads nothing for half
-# a minute, as one that keeps to a rate may.
+# Seconds. RabbitMQ closes a channel that holds messages for 30 minutes, and a connection that reads nothing
+# for half a minute, as one that keeps to a rate may.
 LONGEST_OPEN = 10 * 60.0
 LONGEST_OPEN_WITH_PAUSES = 10.0
 
@@ -133,8 +133,8 @@ class OpenRabbitMQStore:
     def _count(self) -> int:
         """Count the messages while nobody else reads: those that another reader holds are not counted.
 
-        The server delivers one message for it. To close the channel requeues that and frees the queue in one step, so
-        that no reader finds the queue without it.
+        The server delivers one message for it. To close the channel requeues that and frees the queue in one
+        step, so that no reader finds the queue without it.
         """
         held: list[Any] = []
         with self.connection.channel() as channel:

@@ -1,8 +1,10 @@
 """Store the dead letters of tasks that fail in the process that runs them.
 
-Runs in: task process. A task that the policy gives up is stored at once, before its result tells of the failure. Celery's
-signals tell of all else: a result that cannot be stored, a task whose base is not the library's. Their exception may be
-a stand-in for one that does not pickle, so the task has remembered the true one before.
+Runs in: task process.
+
+A task that the policy gives up is stored at once, before its result tells of the failure. All else comes by
+Celery's signals: a result that cannot be stored, a task with a base of its own. Their exception may be a
+stand-in for one that does not pickle, so the task has remembered the true one before.
 """
 
 import threading

@@ -28,7 +28,7 @@ Redact = Callable[[str, Any], Any]
 
 
 def mask_secrets(name: str, value: Any) -> Any:
-    """Return the value, a mask in place of one whose name sounds secret: `password`, `api_token`, …"""
+    """Return the value, a mask in place of one whose name sounds secret, such as `api_token`."""
     return MASK if SECRET.search(name) and value is not None else value
 
 

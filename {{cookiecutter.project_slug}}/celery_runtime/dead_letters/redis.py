@@ -1,7 +1,7 @@
 """Store dead letters on Redis: a hash of entries by id, and a sorted set by the time of the last failure.
 
-A value of the hash has the entry's member of the sorted set in front: one line of kind, task and id. So the sorted set
-alone answers what there is, and to list or to count 100,000 entries is to read one set.
+A value of the hash begins with the entry's member of the sorted set, which is one line of kind, task and id.
+The set alone so has all that a list or a count of 100,000 entries needs.
 """
 
 import dataclasses

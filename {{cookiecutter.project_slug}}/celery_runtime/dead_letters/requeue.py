@@ -49,7 +49,7 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
 
 
 def _forget_result(app: Any, entry: DeadLetter) -> None:
-    """Forget the failure of the task and of the rest of its chain, so that a caller waits for the next run."""
+    """Forget the failure of the task and of the rest of its chain: a caller is to wait for the next run."""
     steps = entry.signature["options"].get("chain") or [] if entry.signature else []
     with suppress(Exception):  # the backend may be away, or there is none: the dead letter matters more
         for task_id in (entry.id, *(step["options"]["task_id"] for step in steps)):
@@ -58,7 +58,7 @@ def _forget_result(app: Any, entry: DeadLetter) -> None:
 
 
 def _forget_unread(backend: Any, task_id: str) -> None:
-    """Drop the news of the failure that Redis has sent to this process: it would pass for the result of the next run.
+    """Drop the failure that Redis has sent to this process: it would pass for the result of the next run.
 
     Source: celery/backends/redis.py (`ResultConsumer`), Celery 5.7.
     """

@@ -1,6 +1,6 @@
--- Removes a dead letter, and pushes the messages of its task. Returns 0, and does neither, where it has changed.
+-- Removes a dead letter, and pushes the messages of its task. Returns 0, and does neither, where it changed.
 -- KEYS[1]   hash        dead-letters          id → member, line feed, the entry as JSON
--- KEYS[2]   sorted set  dead-letters:by-time  member (kind, tab, task, tab, id) by the time of the last failure
+-- KEYS[2]   sorted set  dead-letters:by-time  member (kind, tab, task, tab, id), by the last failure
 -- KEYS[3…]  lists       those of queues, by priority; ARGV[i] is pushed into KEYS[i]
 local id, value = ARGV[1], ARGV[2]
 

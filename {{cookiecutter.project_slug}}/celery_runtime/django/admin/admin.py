@@ -1,4 +1,4 @@
-"""The views: a list, one entry, and what is done with those that were selected, once that is confirmed."""
+"""Define the views: a list, one entry, and the requeue or purge of the selected ones once it is confirmed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from celery_runtime.django.admin.models import DeadLetter
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who may view may look, who may change may requeue, and who may delete may purge."""
+    """Let a user look by the permission to view, requeue by that to change, and purge by that to delete."""
 
     def get_urls(self) -> list[URLPattern]:
         def at(route: str, view: Any, name: str) -> Any:
@@ -47,7 +47,7 @@ class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "cl": listing,
             "rows": [display.row(entry, display.query_of(request)) for entry in listing.result_list],
             "package": project_app().main,
-            # Has Django's template load what its own script needs to select all.
+            # Django's template then loads the script that selects all.
             "action_form": acts,
             "actions_on_top": acts,
         }
@@ -141,7 +141,7 @@ def _list_url(request: HttpRequest) -> str:
 
 
 def _act(request: HttpRequest, action: str, ids: Sequence[str]) -> None:
-    """Requeue or purge, and tell by messages what became of each."""
+    """Requeue or purge, and report by messages what became of each."""
     refused: dict[str, str] = {}
     dealt_with: list[str] = []
     try:
