@@ -10,10 +10,7 @@ def test_no_mutation_is_stale(baked, mutation):
     assert not mutation.is_stale(baked(framework="plain"))
 
 
-PYTHON = [mutation for mutation in MUTATIONS if mutation.file.endswith(".py")]  # a script of Redis is Lua
-
-
-@pytest.mark.parametrize("mutation", PYTHON, ids=lambda mutation: mutation.promise)
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.promise)
 def test_what_is_mutated_can_still_be_read(baked, mutation):
     source = mutation.path(baked(framework="plain")).read_text()
     if mutation.file.endswith(".lua"):

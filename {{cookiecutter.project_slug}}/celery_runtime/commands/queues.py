@@ -12,7 +12,7 @@ from celery_runtime.commands.shared import as_json, echo_json, echo_table, error
 
 @click.command()
 @as_json
-@errors_in_a_line()
+@errors_in_a_line("the broker at ")
 def queues(as_json: bool) -> None:
     """Show how many messages wait in each queue, by priority.
 

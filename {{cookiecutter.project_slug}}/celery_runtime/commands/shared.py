@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from celery_runtime.brokers import embedded
+from celery_runtime.brokers import BrokerError, embedded
 
 if TYPE_CHECKING:
     from celery_runtime.app import Celery
@@ -28,17 +28,15 @@ def own_app() -> "Celery":
 
 
 @contextmanager
-def errors_in_a_line() -> Iterator[None]:
-    """Report an error of the broker in a line, with how far the command came."""
+def errors_in_a_line(subject: str = "") -> Iterator[None]:
+    """Report an error of the broker in a line, after its subject, with how far the command came."""
     try:
         yield
-    except BrokenPipeError:  # of the output
-        raise
-    except ConnectionError as error:
+    except BrokerError as error:
         done = getattr(error, "done", 0)
         before = f" ({done:,} were dealt with before)" if done else ""
         hint = embedded.hint(own_app().conf, "broker")
-        raise click.ClickException(f"{error}{before}\n{hint}".strip()) from None
+        raise click.ClickException(f"{subject}{error}{before}\n{hint}".strip()) from None
     except KeyboardInterrupt as interrupt:
         click.echo(f"\n{interrupt}", err=True)
         raise

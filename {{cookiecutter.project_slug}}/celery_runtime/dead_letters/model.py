@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self, TypedDict
 from kombu import Producer
 from kombu.utils.json import dumps, loads
 
+from celery_runtime.brokers import BrokerError
 from celery_runtime.kinds import is_kind_of
 
 
@@ -145,7 +146,7 @@ class Retention(NamedTuple):
     maximum: int
 
 
-class StoreError(ConnectionError):
+class StoreError(BrokerError):
     """The store cannot be reached, or refuses the request.
 
     Attributes:

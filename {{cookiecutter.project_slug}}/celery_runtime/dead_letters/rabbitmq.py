@@ -14,13 +14,13 @@ from typing import Any
 
 import amqp
 from amqp import spec
-from kombu.exceptions import OperationalError
 
+from celery_runtime.brokers import keys
+from celery_runtime.brokers.connection import connected
+from celery_runtime.brokers.rabbitmq import SILENCE
 from celery_runtime.dead_letters.model import DeadLetter, Retention, StoreError
 from celery_runtime.dead_letters.rabbitmq_reading import OpenRabbitMQStore, declare, headers_of, summary_of
 
-QUEUE = "dead-letters"
-SILENCE = 5.0  # seconds in which the server must have answered
 # Two processes that trim at a time each remove so many of the oldest, not all that are too many.
 MOST_TRIMMED = 2
 LOOK_AT_AGE_EVERY = 60.0  # seconds
@@ -32,7 +32,7 @@ class RabbitMQStore:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.queue = f"{app.main}.{QUEUE}"
+        self.queue = f"{app.main}.{keys.DEAD_LETTERS}"
         self._looked_at_age = -LOOK_AT_AGE_EVERY
 
     def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
@@ -79,14 +79,8 @@ class RabbitMQStore:
 
     @contextmanager
     def _connected(self, connection: Any) -> Iterator[None]:
-        with connection:
-            try:
-                connection.ensure_connection(max_retries=1, interval_start=0)
-                yield
-            except StoreError:
-                raise
-            except (OperationalError, OSError, amqp.AMQPError) as error:
-                raise StoreError(f"the dead letters at {connection.as_uri()}: {error}") from error
+        with connection, connected(connection, lambda problem: StoreError(f"the dead letters at {problem}")):
+            yield
 
     def _trim(self, connection: Any, number: int, retention: Retention) -> None:
         now = time.monotonic()
