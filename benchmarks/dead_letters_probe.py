@@ -84,23 +84,19 @@ class Probe:
 
     def add(self, number: int) -> list[float]:
         entries = [self.entry(one, 0.0) for one in range(number)]
-        bounds = self.dead_letters.bounds
-        return [timed(lambda entry=entry: self.store.add(entry, bounds))[1] for entry in entries]
+        retention = self.dead_letters.retention
+        return [timed(lambda entry=entry: self.store.add(entry, retention))[1] for entry in entries]
 
     def memory(self) -> int:
         with self.store.open() as reading:
             return int(reading.client.info("memory")["used_memory"])
 
-    def _module(self) -> Any:
-        return sys.modules[type(self.store).__module__]
-
     def _fill_redis(self, number: int) -> None:
-        module = self._module()
         with self.store.open() as reading:
             pipeline = reading.client.pipeline(transaction=False)
             for one in range(number):
                 entry = self.entry(one, float(number - one))
-                member = module._member(entry.summary)
+                member = f"{entry.kind}\t{entry.summary.task}\t{entry.id}"
                 pipeline.hset(self.store.keys[0], entry.id, f"{member}\n{entry.to_json()}")
                 pipeline.zadd(self.store.keys[1], {member: entry.summary.last_failure.timestamp()})
                 if one % TOGETHER == TOGETHER - 1:
@@ -108,7 +104,7 @@ class Probe:
             pipeline.execute()
 
     def _fill_rabbitmq(self, number: int) -> None:
-        module = self._module()
+        module: Any = sys.modules[type(self.store).__module__]
         with self.store.open() as reading:
             for one in range(number):
                 entry = self.entry(one, float(number - one))

@@ -110,6 +110,13 @@ def test_what_is_added_while_another_reads_is_kept_and_does_not_wait(project, br
         assert len(stored) <= maximum + WRITERS
 
 
+def test_a_requeue_with_pauses_takes_each_entry_once_though_its_task_fails_again(keeper):
+    ids = keeper.call("fill", number=30)
+    assert keeper.call("requeue_with_pauses") == ids
+    found = keeper.call("where", expected=60)
+    assert (sorted(found["queued"]), sorted(found["stored"])) == (sorted(ids), sorted(ids))
+
+
 def test_what_is_too_old_is_trimmed(keeper):
     keeper.call("look_at_age_always")
     keeper.call("add", number=30, age=2 * DAY)

@@ -4,6 +4,7 @@ Only what no method of `app.dead_letters` does is done on the broker itself: to 
 put back what there was.
 """
 
+import dataclasses
 import importlib
 import json
 import socket
@@ -18,13 +19,14 @@ from typing import Any
 import amqp
 import redis
 
-from celery_runtime.dead_letters import DeadLetter, Selection, StoreBusy, StoreError, replay
-from celery_runtime.dead_letters.store import Bounds
+from celery_runtime.dead_letters import DeadLetter, DeadLetterFilter, StoreBusy, StoreError
+from celery_runtime.dead_letters import requeue as publishing
+from celery_runtime.dead_letters.model import Retention
 from shop import app
 
 QUEUE = "tasks"
 KINDS = ("network.refused", "network.timeout", "unexpected")
-BOUNDLESS = Bounds(retention=10 * 365 * 24 * 3600.0, maximum=10**9)
+BOUNDLESS = Retention(seconds=10 * 365 * 24 * 3600.0, maximum=10**9)
 SEEN_AGAIN = 10.0  # seconds in which a server has noticed that a reader was killed
 
 dead_letters = app.dead_letters
@@ -134,14 +136,14 @@ def ready() -> None:
 
 
 def add(
-    number: int, maximum: int = BOUNDLESS.maximum, retention: float = BOUNDLESS.retention, age: float = 0.0
+    number: int, maximum: int = BOUNDLESS.maximum, retention: float = BOUNDLESS.seconds, age: float = 0.0
 ) -> dict[str, Any]:
     """Add so many entries; return their ids, and the seconds that the slowest took."""
     ids, slowest = [], 0.0
     for one in range(number):
         entry = new_entry(one, age)
         start = time.monotonic()
-        dead_letters.store.add(entry, Bounds(retention, maximum))
+        dead_letters.store.add(entry, Retention(retention, maximum))
         slowest = max(slowest, time.monotonic() - start)
         ids.append(entry.id)
     return {"ids": ids, "slowest": slowest}
@@ -181,6 +183,17 @@ def requeue() -> list[str]:
     return dead_letters.requeue(all=True, on_each=progress()).ids
 
 
+def requeue_with_pauses() -> list[str]:
+    """Requeue all at a rate, with RabbitMQ's store closed at each pause; each task fails again at once."""
+    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq_reading")
+    module.LONGEST_OPEN_WITH_PAUSES = 0.0
+
+    def fail_again(id_: str) -> None:
+        dead_letters.store.add(dataclasses.replace(new_entry(0, age=0.0), id=id_, requeues=1), BOUNDLESS)
+
+    return dead_letters.requeue(all=True, rate=1000, on_each=fail_again).ids
+
+
 def purge() -> list[str]:
     return dead_letters.purge(all=True, on_each=progress(pause=0.001))
 
@@ -212,7 +225,7 @@ def look_in(seconds: float) -> int:
     while time.monotonic() < deadline:
         try:
             with dead_letters.store.open() as reading:
-                for number, _ in enumerate(reading.find(Selection())):
+                for number, _ in enumerate(reading.find(DeadLetterFilter())):
                     if number == looked % 50:
                         break
         except StoreBusy:
@@ -225,7 +238,7 @@ def hold(number: int) -> int:
     """Read so many entries, tell it, and hold them until stdin says a word; return how many were seen."""
     seen = 0
     with dead_letters.store.open() as reading:
-        for held in reading.find(Selection()):
+        for held in reading.find(DeadLetterFilter()):
             seen += 1
             if seen == number:
                 progress()(held.summary.id)
@@ -241,12 +254,12 @@ def cut() -> None:
 def requeue_until_cut(number: int, moment: str) -> None:
     """Requeue entries one by one; with the last of so many, cut the connection before it is told to publish or commit."""
     with dead_letters.store.open() as reading:
-        for done, held in enumerate(reading.find(Selection()), start=1):
+        for done, held in enumerate(reading.find(DeadLetterFilter()), start=1):
 
             def publish(producer: Any, held: Any = held, done: int = done) -> None:
                 if done == number and moment == "publish":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
-                replay.publish(app, held.load(), producer)
+                publishing.publish(app, held.load(), producer)
                 if done == number and moment == "commit":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
 
@@ -290,7 +303,7 @@ CALLS = {
             hold,
             cut,
         ),
-        *(requeue_until_cut, odd_ids, look_at_age_always),
+        *(requeue_with_pauses, requeue_until_cut, odd_ids, look_at_age_always),
     )
 }
 

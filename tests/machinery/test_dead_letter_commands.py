@@ -49,10 +49,10 @@ def test_what_is_wrong_with_a_command_is_said_in_a_line(commands):
     refused = {
         ("requeue",): (2, "say which: IDs, --kind, --task, --older-than, or --all"),
         ("requeue", "--limit", "3"): (2, "say which: IDs, --kind, --task, --older-than, or --all"),
-        ("requeue", "--all", "--rate", "fast"): (2, "'fast' is no rate"),
+        ("requeue", "--all", "--rate", "fast"): (2, "'fast' is not a rate"),
         ("purge", "--all"): (2, "a purge without a terminal wants --yes"),
-        ("list", "--older-than", "soon"): (2, "'soon' is no duration"),
-        ("show", "no-such-id"): (1, "there is no dead letter no-such-id"),
+        ("list", "--older-than", "soon"): (2, "'soon' is not a duration"),
+        ("show", "no-such-id"): (1, "no dead letter fits no-such-id"),
     }
     for arguments, (status, reason) in refused.items():
         code, _, error = commands(*arguments)

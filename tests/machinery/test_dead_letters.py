@@ -91,14 +91,14 @@ while app.AsyncResult(task_id).state != "FAILURE":  # which is told after the de
     time.sleep(0.05)
 Path("NOTES_FILE").with_name("barley").touch()
 
-from celery_runtime.dead_letters import Selection, replay
+from celery_runtime.dead_letters import DeadLetterFilter, requeue
 
 with app.dead_letters.store.open() as reading:
-    held = next(reading.find(Selection((task_id,))))
+    held = next(reading.find(DeadLetterFilter((task_id,))))
     if app.conf.broker_url.startswith("redis"):  # on RabbitMQ there is one reader at a time
         app.dead_letters.requeue(task_id)
         app.AsyncResult(task_id).get(timeout=10)
-        late = reading.requeue(held, lambda producer: replay.publish(app, held.load(), producer))
+        late = reading.requeue(held, lambda producer: requeue.publish(app, held.load(), producer))
         told = [late, app.AsyncResult(task_id).state]
 """,
     )
@@ -129,7 +129,7 @@ def test_an_entry_that_comes_back_too_often_stays_unless_forced(copy, worker):
         run(copy, f"app.dead_letters.requeue({task_id!r})")
         worker.wait_for(kept(worker, number + 1))
     refused = run(copy, "told = app.dead_letters.requeue(all=True).refused")
-    assert "it has come back 3 times already" in refused[task_id]
+    assert "it was requeued 3 times already" in refused[task_id]
     [entry] = entries(copy)
     assert (entry["requeues"], entry["attempts"]) == (3, 2)
     assert copy.notes() == ["run"] * 8  # two each time
@@ -147,11 +147,11 @@ while not (kept := app.dead_letters.find()):
 for number in range(5):
     moment = f"2026-01-0{number + 1}T00:00:00+00:00"
     app.conf.update(dead_letter_maximum=3, dead_letter_retention=10**10)
-    app.dead_letters.keep(replace(kept[0], id=str(number), last_failure=moment))
+    app.dead_letters.add(replace(kept[0], id=str(number), last_failure=moment))
 told = [[entry.id for entry in app.dead_letters.find()]]
 app.dead_letters.store._looked_at_age = -1e9
 app.conf.update(dead_letter_retention=1.0)
-app.dead_letters.keep(kept[0])
+app.dead_letters.add(kept[0])
 told.append(len(app.dead_letters.find()))
 """,
     )

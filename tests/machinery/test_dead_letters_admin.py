@@ -116,7 +116,7 @@ def keep(**changed: object) -> str:
     moments = {"first_failure": now, "last_failure": now}
     fields = {"id": str(uuid.uuid4()), "signature": signature, **stated, **moments, **changed}
     entry = dead_letters.DeadLetter(**fields)
-    app.dead_letters.keep(entry)
+    app.dead_letters.add(entry)
     return entry.id
 
 
@@ -172,7 +172,7 @@ def test_what_has_come_back_too_often_stays_unless_forced(broken, project, clien
     project.notes_file.with_name("mended").touch()
     told = text_of(browser, REQUEUE, id=[once_more, too_often], confirmed="")
     assert "1 dead letter was requeued." in told
-    assert f"1 dead letter stays ({too_often}): it has come back" in told
+    assert f"1 dead letter stays ({too_often}): it was requeued" in told
     assert "1 dead letter was requeued." in text_of(browser, REQUEUE, id=too_often, confirmed="", force="on")
     assert app.AsyncResult(too_often).get(timeout=10) == "4711"
 
@@ -305,7 +305,7 @@ def test_a_store_that_another_reads_is_told_in_a_line(project, client):
     browser = client("view", "change")
     one_at_a_time = urls.is_rabbitmq(project.environment["CELERY_BROKER_URL"])
     with app.dead_letters.store.open() as reading:
-        next(reading.find(dead_letters.Selection()))
+        next(reading.find(dead_letters.DeadLetterFilter()))
         told = "being read by another" if one_at_a_time else "1 dead letter"
         assert told in text_of(browser, LIST)
     assert "1 dead letter" in text_of(browser, LIST)

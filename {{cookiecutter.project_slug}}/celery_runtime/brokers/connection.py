@@ -18,7 +18,7 @@ from kombu.transport import pyamqp
 from kombu.transport import redis as kombu_redis
 from kombu.utils.collections import HashedSeq
 
-from celery_runtime.brokers import rabbitmq_transport, redis_transport
+from celery_runtime.brokers import BrokerError, rabbitmq_transport, redis_transport
 
 PATIENCE = 2.0  # seconds in which a server must have answered a connection that publishes
 # All that a client raises where its broker is away, or refuses.
@@ -80,5 +80,7 @@ def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[
     try:
         connection.ensure_connection(max_retries=1, interval_start=0)
         yield connection
+    except BrokerError:
+        raise
     except FAULTS as error:
         raise failure(f"{connection.as_uri()} cannot be used: {error}") from error

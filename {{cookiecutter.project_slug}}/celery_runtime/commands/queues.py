@@ -1,31 +1,26 @@
-"""The command `celery -A PACKAGE queues`: how many messages wait."""
+"""Define the command `celery -A PACKAGE queues`: how many messages wait."""
 
 import dataclasses
 from typing import Any
 
 import click
 
-from celery_runtime.brokers import BrokerError, Depth, broker_of, embedded
+from celery_runtime.brokers import Depth, broker_of
 from celery_runtime.brokers.priorities import LEVELS
-from celery_runtime.commands.options import as_json, own_app
-from celery_runtime.commands.output import echo_json, echo_table
+from celery_runtime.commands.shared import as_json, echo_json, echo_table, errors_in_a_line, own_app
 
 
 @click.command()
 @as_json
+@errors_in_a_line("the broker at ")
 def queues(as_json: bool) -> None:
     """Show how many messages wait in each queue, by priority.
 
-    On RabbitMQ they are taken and given back for it; above 10,000 only the sum is shown.
+    On RabbitMQ they are taken and requeued for it; above 10,000 only the sum is shown.
     """
     app = own_app()
-    try:
-        broker = broker_of(app)
-        depths = [broker.depth(queue) for queue in sorted(app.amqp.queues)]
-    except BrokerError as error:
-        raise click.ClickException(
-            f"the broker at {error}\n{embedded.hint(app.conf, 'broker')}".strip()
-        ) from None
+    broker = broker_of(app)
+    depths = [broker.depth(queue) for queue in sorted(app.amqp.queues)]
     if as_json:
         echo_json([dataclasses.asdict(depth) for depth in depths])
     else:

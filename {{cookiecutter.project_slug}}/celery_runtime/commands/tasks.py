@@ -1,4 +1,4 @@
-"""The command `celery -A PACKAGE tasks`: shows, checks and writes task files."""
+"""Define the command `celery -A PACKAGE tasks`: list, check and write task files."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celery_runtime.brokers.priorities import Priority
-from celery_runtime.commands.options import as_json, own_app
-from celery_runtime.commands.output import echo_json, echo_table
+from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, own_app
 from celery_runtime.discovery.files import Problem
 from celery_runtime.discovery.loading import BrokenTaskModules, describe
 from celery_runtime.discovery.new_task import Refused, write_new_task
@@ -62,8 +61,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     else:
         ignored = len(app.task_modules.ignored)
         passed_over = f" {ignored} files were passed over: tasks list --ignored." if ignored else ""
-        number = len(app.task_modules.selected)
-        click.echo(f"{number} task file{'' if number == 1 else 's'}, no problem.{passed_over}")
+        click.echo(f"{counted(len(app.task_modules.selected), 'task file')}, no problem.{passed_over}")
     if any(problem.fatal for problem in problems):
         ctx.exit(1)
 

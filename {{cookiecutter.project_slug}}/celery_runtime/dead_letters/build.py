@@ -1,21 +1,23 @@
-"""Makes a dead letter of what has failed: a task that ran, a task whose process is gone, a message that is no task."""
+"""Build a dead letter: of a task that ran, of one whose process is gone, of a message that is not a task."""
 
+import base64
 import inspect
 import time
 import traceback
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from celery.app.task import Context
 
 from celery_runtime import kinds
-from celery_runtime.dead_letters.model import DeadLetter, body_as_text, moment
+from celery_runtime.dead_letters.model import DeadLetter
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry.history import HEADER, FailureRecord
 from celery_runtime.text import is_name, message_of, shortened
 
-# How often the task has come back from the dead letters: a header of its message.
+# The header of a message that counts how often its task was requeued.
 REQUEUES_HEADER = "dead_letter_requeues"
 LONGEST_TRACEBACK = 10_000  # characters
 
@@ -26,15 +28,15 @@ def of_task(
     error: BaseException,
     verdict: Verdict | None = None,
     failures: FailureRecord | None = None,
-    told: str | None = None,
+    traceback_text: str | None = None,
 ) -> DeadLetter:
     """Return the entry of a task that has failed for good.
 
     Args:
         request: the `celery.app.task.Context` of its last run.
-        verdict: on the error; that of `classify` where it was not made yet.
+        verdict: on the error; that of `classify` where there is none yet.
         failures: those of the task, this one included, where they were counted already.
-        told: the traceback, where the error itself has none any more.
+        traceback_text: where the error itself has no traceback any more.
     """
     verdict = verdict or classify(error)
     now = time.time()
@@ -48,11 +50,11 @@ def of_task(
         code=verdict.code,
         origin=verdict.origin,
         message=message_of(error),
-        traceback=shortened(told or _formatted(error), LONGEST_TRACEBACK),
+        traceback=shortened(traceback_text or _formatted(error), LONGEST_TRACEBACK),
         attempts=(request.retries or 0) + failures.count(),
         attempts_by_kind={kind: count for kind, (count, _) in failures.by_kind.items()},
-        first_failure=moment(failures.first),
-        last_failure=moment(now),
+        first_failure=_moment(failures.first),
+        last_failure=_moment(now),
         worker=request.hostname,
         queue=_queue(task.app, request.delivery_info),
         priority=(request.delivery_info or {}).get("priority"),
@@ -63,7 +65,7 @@ def of_task(
 
 
 def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
-    """Return the entry of a message that a worker turns away.
+    """Return the entry of a message that a worker rejects.
 
     Args:
         message: a `kombu.Message` whose headers may be anything.
@@ -75,7 +77,7 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
     properties = message.properties if isinstance(message.properties, dict) else {}
     priority = properties.get("priority")
     signature = _signature_of_message(message) if kind == kinds.UNKNOWN_TASK else None
-    return _turned_away(
+    return _rejected(
         kind,
         problem,
         worker,
@@ -90,15 +92,13 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
 
 
 def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadLetter:
-    """Return the entry of something in the list of a queue that is no message at all."""
-    raw = body_as_text(item)
-    return _turned_away(
-        kinds.MALFORMED, problem, worker, id=str(uuid.uuid4()), task=None, queue=queue, raw=raw
-    )
+    """Return the entry of bytes in the list of a queue that are not a message."""
+    known = {"id": str(uuid.uuid4()), "task": None, "queue": queue, "raw": _body_as_text(item)}
+    return _rejected(kinds.MALFORMED, problem, worker, **known)
 
 
-def _turned_away(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
-    now = moment(time.time())
+def _rejected(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
+    now = _moment(time.time())
     return DeadLetter(
         kind=kind, message=problem, attempts=0, first_failure=now, last_failure=now, worker=worker, **known
     )
@@ -125,7 +125,7 @@ def _parameters(task: Any) -> list[str]:
 
 
 def _queue(app: Any, delivery_info: Any) -> str | None:
-    """Return the name of the queue that takes what is published so, None where that cannot be told."""
+    """Return the name of the queue of a message that was published so, None where it cannot be known."""
     if not isinstance(delivery_info, dict):
         return None
     exchange, key = delivery_info.get("exchange"), delivery_info.get("routing_key")
@@ -151,7 +151,7 @@ def _signature(name: str, request: Context) -> dict[str, Any]:
 
 
 def _signature_of_message(message: Any) -> dict[str, Any] | None:
-    """Return the signature of a message whose task is not known here, None for one of Celery 3."""
+    """Return the signature of a message of an unknown task, None for one of Celery 3."""
     headers = message.headers
     if "task" not in headers:
         return None
@@ -165,14 +165,14 @@ def _signature_of_message(message: Any) -> dict[str, Any] | None:
 def _raw(message: Any) -> dict[str, Any]:
     headers = message.headers
     if isinstance(headers, dict):
-        # The first two repeat the arguments as text; the last told of a body that was read since.
+        # The first two repeat the arguments as text; the last describes a body that was read since.
         left_out = ("argsrepr", "kwargsrepr", "compression")
         headers = {name: value for name, value in headers.items() if name not in left_out}
     body = message.body
     if not isinstance(body, bytes | str | None):
         body = repr(body)
     return {
-        **body_as_text(body),
+        **_body_as_text(body),
         "headers": headers,
         "content_type": message.content_type,
         "content_encoding": message.content_encoding,
@@ -181,3 +181,18 @@ def _raw(message: Any) -> dict[str, Any]:
 
 def _name(value: Any) -> str | None:
     return value if is_name(value) else None
+
+
+def _moment(seconds: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _body_as_text(body: bytes | str | None) -> dict[str, Any]:
+    """Return a body for `raw`: as it is where it is text, else in base64."""
+    if isinstance(body, bytes):
+        try:
+            return {"body": body.decode(), "base64": False}
+        except UnicodeDecodeError:
+            return {"body": base64.b64encode(body).decode(), "base64": True}
+    return {"body": body or "", "base64": False}

@@ -1,37 +1,45 @@
-"""What is kept of a final failure."""
+"""Define a dead letter, the filter that chooses some, and the interface of their store."""
 
-import base64
 import dataclasses
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple, Protocol, Self, TypedDict
 
-from kombu.utils.json import JSONEncoder, dumps, loads
+from kombu import Producer
+from kombu.utils.json import dumps, loads
+
+from celery_runtime.brokers import BrokerError
+from celery_runtime.kinds import is_kind_of
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One final failure, kept under the id of its task.
+    """Describe one final failure, stored under the id of its task.
 
     Attributes:
         id: that of the task; a fresh uuid where the message had none.
         task: the name of the task, None where the message had none.
-        kind: as in error_policy.py, or one of `record.KINDS` for what no task raised.
-        code: what the other side called it, such as "503".
+        kind: as in kinds.py.
+        code: the error code of the other side, such as "503".
         origin: the class of the exception that decided.
         message: of the exception, cut to 2,000 characters.
         traceback: cut in its middle to 10,000 characters.
         attempts: runs since the task was published, or requeued.
-        attempts_by_kind: those that ended with an error, by its kind; Celery's own retries are not told apart.
+        attempts_by_kind: those that ended with an error, by its kind; without Celery's own retries.
         first_failure: the moment of the first of them, in UTC, as ISO 8601.
         last_failure: the moment of the last.
         worker: the node name of the worker.
-        queue: where the message came from.
+        queue: the queue of the message.
         priority: 0 to 9.
-        requeues: how often the task has come back from here.
+        requeues: how often the task was requeued from the store.
         parameters: the names of the positional arguments, as far as they are known.
         signature: `task`, `args`, `kwargs` and `options`, the latter with chain, links, headers and all
-            else that its message stated; None where the message was no task that could be read.
+            else that its message stated; None where the message was not a task that could be read.
         raw: that message as it came: `body`, whether it is in `base64`, `headers`, `content_type`,
             `content_encoding`. None where there is a signature.
     """
@@ -61,27 +69,27 @@ class DeadLetter:
         return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure))
 
     def as_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return dict(vars(self))
 
     def to_json(self) -> str:
-        """Return the entry as text. Arguments that JSON cannot hold are kept by their repr, in `raw`."""
+        """Return the entry as text. Arguments that JSON cannot hold are stored by their repr, in `raw`."""
         try:
             return str(dumps(self.as_dict()))
         except (TypeError, ValueError, RecursionError):
-            told = {"args": [], "kwargs": {}, **(self.signature or {}), **(self.raw or {})}
-            raw = {name: repr(value) for name, value in told.items()}
+            stated = {"args": [], "kwargs": {}, **(self.signature or {}), **(self.raw or {})}
+            raw = {name: repr(value) for name, value in stated.items()}
             entry = dataclasses.replace(self, signature=None, raw={**raw, "not_json": True})
-            return str(dumps(entry.as_dict(), cls=_AnythingEncoder, skipkeys=True))
+            return json.dumps(entry.as_dict(), default=repr, skipkeys=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Return the entry. What a later version of this project has added is passed over."""
-        known = {field.name for field in dataclasses.fields(cls)}
+        """Return the entry, without the attributes that only a later version of this library knows."""
+        known = cls.__dataclass_fields__
         return cls(**{name: value for name, value in loads(text).items() if name in known})
 
 
 class Summary(NamedTuple):
-    """What a store can tell of an entry without reading it. `task` is empty where there is none."""
+    """Hold what a store knows of an entry without reading it. `task` is empty where there is none."""
 
     id: str
     kind: str
@@ -89,30 +97,115 @@ class Summary(NamedTuple):
     last_failure: datetime
 
 
-class _AnythingEncoder(JSONEncoder):
-    def default(self, o: Any) -> Any:
-        try:
-            return super().default(o)
-        except (TypeError, ValueError):
-            return repr(o)
+class FilterArguments(TypedDict, total=False):
+    """Type the keyword arguments that choose dead letters. See `DeadLetterFilter`."""
+
+    kind: str | None
+    task: str | None
+    older_than: float | None
 
 
-def moment(seconds: float) -> str:
-    """Return seconds since the epoch as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+@dataclass(frozen=True)
+class DeadLetterFilter:
+    """Choose the dead letters that fit all that is stated; with nothing stated, every one.
+
+    Args:
+        ids: of tasks.
+        kind: it and those below it: "network" fits "network.dns".
+        task: its full name or the last words of it, with `*` for any text: "ex1_*.charge".
+        older_than: seconds since the last failure.
+    """
+
+    ids: tuple[str, ...] = ()
+    kind: str | None = None
+    task: str | None = None
+    older_than: float | None = None
+
+    @property
+    def arguments(self) -> FilterArguments:
+        return {"kind": self.kind, "task": self.task, "older_than": self.older_than}
+
+    def fits(self, one: Summary) -> bool:
+        if self.ids and one.id not in self.ids:
+            return False
+        if self.kind is not None and not is_kind_of(one.kind, self.kind):
+            return False
+        if self.task is not None and not any(
+            fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")
+        ):
+            return False
+        if self.older_than is None:
+            return True
+        return one.last_failure <= datetime.now(UTC) - timedelta(seconds=self.older_than)
 
 
-def body_as_text(body: bytes | str | None) -> dict[str, Any]:
-    """Return a body for `raw`: as it is where it is text, else in base64."""
-    if isinstance(body, bytes):
-        try:
-            return {"body": body.decode(), "base64": False}
-        except UnicodeDecodeError:
-            return {"body": base64.b64encode(body).decode(), "base64": True}
-    return {"body": body or "", "base64": False}
+class Retention(NamedTuple):
+    """Limit for how many seconds entries are stored, and how many of them. The oldest go first."""
+
+    seconds: float
+    maximum: int
 
 
-def body_of(raw: dict[str, Any]) -> bytes:
-    """Return the body that `body_as_text` has kept."""
-    body: str = raw["body"]
-    return base64.b64decode(body) if raw["base64"] else body.encode()
+class StoreError(BrokerError):
+    """The store cannot be reached, or refuses the request.
+
+    Attributes:
+        done: how many entries were requeued or removed before.
+    """
+
+    done = 0
+
+
+class StoreBusy(StoreError):
+    """Another reader has the store open; RabbitMQ allows one at a time."""
+
+
+# Publishes the task of an entry by the producer that it is given.
+Publish = Callable[[Producer], None]
+
+
+class StoredEntry(NamedTuple):
+    """Point to an entry of an open store. Only the store understands `handle`."""
+
+    summary: Summary
+    load: Callable[[], DeadLetter]
+    handle: Any
+
+
+class OpenStore(Protocol):
+    """Read and change a store. Entries that are added meanwhile may be seen or not."""
+
+    def find(self, chosen: DeadLetterFilter) -> Iterator[StoredEntry]:
+        """Yield the entries that fit, oldest first, each id once."""
+
+    def newest(self, chosen: DeadLetterFilter, limit: int | None) -> list[DeadLetter]:
+        """Return the entries that fit, newest first."""
+
+    def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
+        """Return how many entries fit, by kind."""
+
+    def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
+        """Publish the task and remove the entry, or neither. Return False where it was gone or changed."""
+
+    def remove(self, stored: StoredEntry) -> bool:
+        """Remove the entry. Return False where it was gone or changed."""
+
+    def rest(self, seconds: float) -> None:
+        """Sleep between two entries of `find`. A store that must not stay open for long closes meanwhile."""
+
+
+class Store(Protocol):
+    """Store dead letters on a broker. Every method raises `StoreError` where the server fails."""
+
+    def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
+        """Store an entry in place of an older one of its id, and trim those beyond the limits.
+
+        With `keep_existing` the older one stays instead, because it knows the cause better.
+        """
+
+    def open(self) -> AbstractContextManager[OpenStore]:
+        """Open the store.
+
+        Raises:
+            StoreBusy: another reader has it open.
+        """

@@ -1,98 +1,124 @@
-"""Goes through the dead letters on RabbitMQ, once, from the oldest on."""
+"""Read the dead letters on RabbitMQ, once, from the oldest on, and requeue or remove some."""
 
-import functools
+import time
 from collections import Counter, deque
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import amqp
-from amqp import spec
 from kombu import Producer
 
-from celery_runtime.dead_letters.filter import Selection
-from celery_runtime.dead_letters.model import DeadLetter, Summary
-from celery_runtime.dead_letters.store import Held, Publish, StoreBusy
+from celery_runtime.dead_letters.model import (
+    DeadLetter,
+    DeadLetterFilter,
+    Publish,
+    StoreBusy,
+    StoredEntry,
+    Summary,
+)
 
 COMMITTED_TOGETHER = 100
+# Seconds. RabbitMQ closes a channel that holds messages for 30 minutes, and a connection that reads nothing
+# for half a minute, as one that keeps to a rate may.
+LONGEST_OPEN = 10 * 60.0
+LONGEST_OPEN_WITH_PAUSES = 10.0
+
+# Lends a connection and its channel.
+Transaction = Callable[[], AbstractContextManager[tuple[Any, Any]]]
 
 
-class RabbitMQReading:
-    """The store while it is open, to be gone through once."""
+class OpenRabbitMQStore:
+    """Implement `OpenStore` on RabbitMQ. Each of `find`, `newest` and `count` can be called once."""
 
-    def __init__(self, connection: Any, channel: Any, queue: str) -> None:
-        self.connection = connection
-        self.channel = channel
+    def __init__(self, queue: str, transaction: Transaction, stack: ExitStack) -> None:
         self.queue = queue
+        self._transaction = transaction
+        self._stack = stack
         self._taken: set[tuple[str, int]] = set()
+        self._open()
+
+    def _open(self) -> None:
+        self.connection, self.channel = self._stack.enter_context(self._transaction())
+        self._opened = time.monotonic()
+        self._is_open = True
         self._uncommitted = 0
 
-    def find(self, selection: Selection) -> Iterator[Held]:
+    def rest(self, seconds: float) -> None:
+        longest = LONGEST_OPEN_WITH_PAUSES if seconds else LONGEST_OPEN
+        if time.monotonic() - self._opened + seconds > longest:
+            self._is_open = False
+            self._stack.close()
+        time.sleep(seconds)
+
+    def find(self, chosen: DeadLetterFilter) -> Iterator[StoredEntry]:
+        started, latest = datetime.now(UTC), None
         seen: set[str] = set()
-        for message in self._messages():
+        messages = self._messages()
+        while (message := next(messages, None)) is not None:
             summary = summary_of(message)
             if _failure_of(message) in self._taken:
-                self._remove(message.delivery_tag)  # an older record of the same failure was dealt with
-            elif summary.id not in seen and selection.fits(summary):
+                self._remove(message)  # an older entry of the same failure
+            elif summary.id not in seen and chosen.fits(summary):
                 seen.add(summary.id)
-                yield Held(summary, functools.partial(_entry_of, message), message)
+                if latest is not None and summary.last_failure > latest:
+                    continue  # it has failed since this began
+                yield StoredEntry(summary, partial(DeadLetter.from_json, message.body), message)
+                if not self._is_open:
+                    self._open()
+                    messages, latest = self._messages(), started
 
-    def newest(self, selection: Selection, limit: int | None) -> list[DeadLetter]:
-        kept: dict[str, Any] = {}
-        seen: set[str] = set()
-        for message in self._messages():
-            summary = summary_of(message)
-            if not selection.fits(summary) or (message.headers["keep_existing"] and summary.id in seen):
-                continue
-            seen.add(summary.id)
-            kept.pop(summary.id, None)
-            kept[summary.id] = message
-            if limit is not None and len(kept) > limit:
-                del kept[next(iter(kept))]
-        return [_entry_of(message) for message in reversed(kept.values())]
+    def newest(self, chosen: DeadLetterFilter, limit: int | None) -> list[DeadLetter]:
+        newest: dict[str, Any] = {}
+        for summary, message in self._fitting(chosen):
+            newest.pop(summary.id, None)
+            newest[summary.id] = message
+            if limit is not None and len(newest) > limit:
+                del newest[next(iter(newest))]
+        return [DeadLetter.from_json(message.body) for message in reversed(newest.values())]
 
-    def count(self, selection: Selection) -> "Counter[str]":
-        kinds: dict[str, str] = {}
-        for message in self._messages():
-            summary = summary_of(message)
-            if selection.fits(summary) and not (message.headers["keep_existing"] and summary.id in kinds):
-                kinds[summary.id] = summary.kind
-        return Counter(kinds.values())
+    def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
+        return Counter({summary.id: summary.kind for summary, _ in self._fitting(chosen)}.values())
 
-    def requeue(self, held: Held, publish: Publish) -> bool:
+    def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
         publish(Producer(self.channel))
-        self._taken.add(_failure_of(held.token))
-        self.channel.basic_ack(held.token.delivery_tag)
+        self.remove(stored)
         self.commit()
         return True
 
-    def remove(self, held: Held) -> bool:
-        self._taken.add(_failure_of(held.token))
-        self._remove(held.token.delivery_tag)
+    def remove(self, stored: StoredEntry) -> bool:
+        self._taken.add(_failure_of(stored.handle))
+        self._remove(stored.handle)
         return True
-
-    def close(self) -> None:
-        """Give back what was not removed: when this returns, the next reader finds it in its place.
-
-        What was not committed is undone.
-        """
-        # For the queue this is one step. After a cancel, another reader could come before all is given back; and
-        # the library's own close() logs a warning for each message that is still on its way.
-        self.channel.send_method(spec.Channel.Close, "BsBB", (0, "", 0, 0), wait=spec.Channel.CloseOk)
 
     def commit(self) -> None:
         self.channel.tx_commit()
         self._uncommitted = 0
 
-    def _remove(self, delivery_tag: int) -> None:
-        self.channel.basic_ack(delivery_tag)
+    def _remove(self, message: Any) -> None:
+        self.channel.basic_ack(message.delivery_tag)
         self._uncommitted += 1
         if self._uncommitted == COMMITTED_TOGETHER:
             self.commit()
 
+    def _fitting(self, chosen: DeadLetterFilter) -> Iterator[tuple[Summary, Any]]:
+        """Yield the entries that fit, oldest first; a later one of an id replaces those before."""
+        seen: set[str] = set()
+        for message in self._messages():
+            summary = summary_of(message)
+            if chosen.fits(summary) and not (message.headers["keep_existing"] and summary.id in seen):
+                seen.add(summary.id)
+                yield summary, message
+
     def _messages(self) -> Iterator[Any]:
         arrived: deque[Any] = deque()
-        number = self._consume(arrived)
+        try:
+            number = self._count()
+            self.channel.basic_consume(self.queue, exclusive=True, callback=arrived.append)
+        except amqp.AccessRefused as error:
+            raise StoreBusy("the dead letters are being read by another: try again") from error
         for _ in range(number):
             while not arrived:
                 try:
@@ -101,23 +127,14 @@ class RabbitMQReading:
                     # Its answer comes after all messages; a server that hangs gives none.
                     declare(self.channel, self.queue)
                     if not arrived:
-                        return  # one that was counted has been trimmed
+                        return  # a message that was counted has been trimmed
             yield arrived.popleft()
 
-    def _consume(self, arrived: deque[Any]) -> int:
-        """Have all messages arrive; return how many there are."""
-        try:
-            number = self._count()
-            self.channel.basic_consume(self.queue, exclusive=True, callback=arrived.append)
-        except amqp.AccessRefused as error:
-            raise StoreBusy("the dead letters are being read by another: try again") from error
-        return number
-
     def _count(self) -> int:
-        """Count while nobody else reads, and one message at most is handed out.
+        """Count the messages while nobody else reads: those that another reader holds are not counted.
 
-        What another reader holds is not counted, and what is on its way cannot be. Closing the channel gives the one
-        back in the same step in which the queue is free again: nobody is to find it without.
+        The server delivers one message for it. To close the channel requeues that and frees the queue in one
+        step, so that no reader finds the queue without it.
         """
         held: list[Any] = []
         with self.connection.channel() as channel:
@@ -131,20 +148,13 @@ class RabbitMQReading:
 
 def declare(channel: Any, queue: str) -> int:
     """Make sure that there is the queue; return how many messages wait in it."""
-    declared = channel.queue_declare(queue, durable=True, auto_delete=False)
-    return int(declared.message_count)
+    return int(channel.queue_declare(queue, durable=True, auto_delete=False).message_count)
 
 
 def headers_of(entry: DeadLetter) -> dict[str, Any]:
-    """Return what is told of an entry beside its body, which need not be read for it."""
-    summary = entry.summary
-    return {
-        "id": summary.id,
-        "kind": summary.kind,
-        "task": summary.task,
-        "last_failure": summary.last_failure.isoformat(),
-        "requeues": entry.requeues,
-    }
+    """Return the summary of an entry for the headers of its message, so that the body need not be read."""
+    summary = entry.summary._asdict()
+    return {**summary, "last_failure": summary["last_failure"].isoformat(), "requeues": entry.requeues}
 
 
 def summary_of(message: Any) -> Summary:
@@ -154,9 +164,5 @@ def summary_of(message: Any) -> Summary:
 
 
 def _failure_of(message: Any) -> tuple[str, int]:
-    """Return what tells a failure: a task that has failed again since it was requeued is another one."""
+    """Return the key of a failure: a task that has failed again since it was requeued is another one."""
     return message.headers["id"], message.headers["requeues"]
-
-
-def _entry_of(message: Any) -> DeadLetter:
-    return DeadLetter.from_json(message.body)

@@ -1,8 +1,10 @@
-"""Records what fails in the process that runs tasks.
+"""Store the dead letters of tasks that fail in the process that runs them.
 
-A task that is given up is recorded at once, before its result tells of the failure. All else is told by Celery's signals:
-a result that cannot be stored, a task with a base of its own. They may see a stand-in for an exception that
-does not pickle, so the task has noted the true one before.
+Runs in: task process.
+
+A task that the policy gives up is stored at once, before its result tells of the failure. All else comes by
+Celery's signals: a result that cannot be stored, a task with a base of its own. Their exception may be a
+stand-in for one that does not pickle, so the task has remembered the true one before.
 """
 
 import threading
@@ -21,20 +23,20 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class _Noted:
-    """An error as the task knows it. It is final unless a next run was published."""
+class _RememberedError:
+    """Hold an error as the task knows it. It is final unless a next run was published."""
 
     task_id: str
     error: BaseException
     verdict: Verdict
     failures: FailureRecord
-    recorded: bool = False
+    is_stored: bool = False
 
 
 class Recorder(threading.local):
-    """What the tasks of this thread have noted."""
+    """Remember the error of the task that runs in this thread, and store it where it is final."""
 
-    _noted: _Noted | None = None
+    _remembered: _RememberedError | None = None
 
     def __init__(self, dead_letters: "DeadLetters") -> None:
         self.dead_letters = dead_letters
@@ -43,46 +45,39 @@ class Recorder(threading.local):
         signals.task_failure.connect(self._on_failure)
         signals.task_internal_error.connect(self._on_internal_error)
 
-    def forget(self) -> None:
-        """A task begins: what the one before has noted is not about it."""
-        self._noted = None
+    def forget_error(self) -> None:
+        """Forget the error of the task before; called when a task begins."""
+        self._remembered = None
 
-    def note(self, task_id: str, error: BaseException, verdict: Verdict, failures: FailureRecord) -> None:
-        """Note an error of the task that runs."""
-        self._noted = _Noted(task_id, error, verdict, failures)
+    def remember_error(
+        self, task_id: str, error: BaseException, verdict: Verdict, failures: FailureRecord
+    ) -> None:
+        """Remember an error of the task that runs."""
+        self._remembered = _RememberedError(task_id, error, verdict, failures)
 
-    def record(self, task: Any, request: Any) -> None:
-        """Keep the noted error of the task, once."""
-        noted = self._noted
-        if noted is not None and not noted.recorded:
-            entry = build.of_task(task, request, noted.error, noted.verdict, noted.failures)
-            noted.recorded = True
-            self.dead_letters.keep(entry)
+    def store_error(self, task: Any, request: Any) -> None:
+        """Store the remembered error of the task as a dead letter, once."""
+        known = self._remembered
+        if known is not None and not known.is_stored:
+            entry = build.of_task(task, request, known.error, known.verdict, known.failures)
+            known.is_stored = True
+            self.dead_letters.add(entry)
 
     def _on_failure(self, sender: Any, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
         request = sender.request_stack.top
-        # In the main process of a worker, which runs nothing, request.py records it.
+        # In the main process of a worker, which runs nothing, request.py stores it.
         if request is not None and request.id == task_id and not getattr(request, "recorded", False):
             self._on_error(sender, request, exception, einfo)
 
-    def _on_internal_error(
-        self,
-        sender: Any,
-        task_id: str,
-        args: Any,
-        kwargs: Any,
-        request: Any,
-        exception: Any,
-        einfo: Any,
-        **_: Any,
-    ) -> None:
-        context = Context(request or {}, id=task_id, args=args, kwargs=kwargs)
+    def _on_internal_error(self, sender: Any, request: Any, exception: Any, einfo: Any, **known: Any) -> None:
+        context = Context(request or {}, id=known["task_id"], args=known["args"], kwargs=known["kwargs"])
         self._on_error(sender, context, exception, einfo)
 
     def _on_error(self, task: Any, request: Any, error: BaseException, einfo: Any) -> None:
         if task.app is not self.dead_letters.app or request.is_eager:
             return
-        if self._noted is not None and self._noted.task_id == request.id:
-            self.record(task, request)
+        if self._remembered is not None and self._remembered.task_id == request.id:
+            self.store_error(task, request)
         else:
-            self.dead_letters.keep(build.of_task(task, request, error, told=str(einfo.traceback)))
+            entry = build.of_task(task, request, error, traceback_text=str(einfo.traceback))
+            self.dead_letters.add(entry)

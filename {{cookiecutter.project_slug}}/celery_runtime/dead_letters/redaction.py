@@ -1,6 +1,6 @@
-"""What is masked wherever an entry is shown: by a command, by a page, and in the line of a store that is away.
+"""Mask secrets wherever an entry is shown: by a command, by a page, and in the log where the store is away.
 
-The store itself keeps arguments as they are, as the broker did beside it: without them no task could run again.
+The store itself holds the arguments as they are, like the broker: without them no task could run again.
 """
 
 import dataclasses
@@ -23,21 +23,21 @@ _SECRET_IN_TEXT = re.compile(
 
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@]{0,200}:[^\s/@]{1,200}(?=@)")
 
-# Is given the name of an argument or of a key inside one, and the value; returns what may be seen.
+# Takes the name of an argument, or of a key inside one, and the value; returns the value to show.
 Redact = Callable[[str, Any], Any]
 
 
 def mask_secrets(name: str, value: Any) -> Any:
-    """Return the value, a mask in place of one whose name sounds secret: `password`, `api_token`, …"""
+    """Return the value, a mask in place of one whose name sounds secret, such as `api_token`."""
     return MASK if SECRET.search(name) and value is not None else value
 
 
 def redacted(value: Any, redact: Redact, name: str = "") -> Any:
-    """Return a copy in which every named value was given to `redact`. What JSON has no word for is text."""
+    """Return a copy whose named values have passed `redact`. A value that JSON does not know becomes text."""
     if name:
         try:
             value = redact(name, value)
-        except Exception:  # noqa: BLE001 - of one that cannot decide, nothing is shown
+        except Exception:  # noqa: BLE001 - a function that fails shows nothing
             value = MASK
     if isinstance(value, dict):
         return {str(key): redacted(one, redact, str(key)) for key, one in value.items()}
@@ -47,32 +47,27 @@ def redacted(value: Any, redact: Redact, name: str = "") -> Any:
         return repr(value)
     if value is None or isinstance(value, bool | int | float):
         return value
-    # JSON can bring in lone surrogates, which no terminal and no page takes.
+    # JSON may hold lone surrogates, which no terminal and no page takes.
     return _PASSWORD_IN_URL.sub(MASK, str(value)).encode(errors="backslashreplace").decode()
 
 
-def redacted_arguments(args: Any, names: list[str], redact: Redact) -> list[Any]:
-    """Return positional arguments, each redacted by its name as far as that is known."""
-    padded = [*names, *("" for _ in range(len(args) - len(names)))]
-    return [redacted(one, redact, name) for name, one in zip(padded, args, strict=False)]
-
-
 def redacted_text(text: str) -> str:
-    """Return a text with a mask for what follows a name that sounds secret, and for passwords in URLs."""
+    """Return a text with a mask after each name that sounds secret, and for passwords in URLs."""
     return _PASSWORD_IN_URL.sub(MASK, _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text))
 
 
 def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
-    """Return what may be seen of an entry, ready for JSON."""
+    """Return an entry with its secrets masked, ready for JSON."""
     visible: dict[str, Any] = redacted(dataclasses.replace(entry, signature=None, raw=None).as_dict(), redact)
     for name in ("message", "traceback"):
         visible[name] = visible[name] and redacted_text(visible[name])
     if entry.signature is not None:
         args = entry.signature["args"]
-        visible["signature"] = {
-            **redacted({**entry.signature, "args": []}, redact),
-            "args": redacted_arguments(args, entry.parameters, redact),
-        }
+        names = [*entry.parameters, *[""] * len(args)]  # as far as they are known
+        visible["signature"] = redacted({**entry.signature, "args": []}, redact)
+        visible["signature"]["args"] = [
+            redacted(one, redact, name) for name, one in zip(names, args, strict=False)
+        ]
     if entry.raw is not None:
         visible["raw"] = _shown_raw(entry.raw, redact)
     return visible
@@ -82,7 +77,7 @@ def _shown_raw(raw: dict[str, Any], redact: Redact) -> dict[str, Any]:
     raw = dict(raw)
     body = raw.get("body", "")
     if raw.get("base64"):
-        raw["body"] = f"{len(body) * 3 // 4} bytes that are no text"
+        raw["body"] = f"{len(body) * 3 // 4} bytes that are not text"
     else:
         with suppress(ValueError, RecursionError):
             raw["body"] = json.loads(body)

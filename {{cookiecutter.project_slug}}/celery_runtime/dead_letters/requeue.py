@@ -1,5 +1,6 @@
-"""Publishes the task of a dead letter anew."""
+"""Publish the task of a dead letter anew."""
 
+import base64
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -8,7 +9,7 @@ from celery.utils.time import maybe_make_aware
 from kombu import Producer
 
 from celery_runtime.dead_letters.build import REQUEUES_HEADER
-from celery_runtime.dead_letters.model import DeadLetter, body_of
+from celery_runtime.dead_letters.model import DeadLetter
 
 
 def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | None:
@@ -21,55 +22,43 @@ def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | No
     if entry.queue not in app.amqp.queues:
         return f"the queue {entry.queue!r} is not in queues.py"
     if most_requeues is not None and entry.requeues >= most_requeues:
-        return f"it has come back {entry.requeues} times already"
+        return f"it was requeued {entry.requeues} times already"
     return None
 
 
 def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
     """Publish the task with its id and priority, its counters at their beginning.
 
-    `send_task` would do more: wait for the result in this process.
+    `send_task` would also wait for the result in this process.
     """
     _forget_result(app, entry)
     requeues = {REQUEUES_HEADER: entry.requeues + 1}
     if entry.signature is None:
         _publish_raw(app, entry, producer, requeues)
         return
+    task, args, kwargs = (entry.signature[name] for name in ("task", "args", "kwargs"))
     options = dict(entry.signature["options"])
     if _has_passed(options.get("expires"), app.timezone):
-        del options["expires"]  # or it would be dropped without a word
+        del options["expires"]  # or a worker would drop it
     headers = {**options.pop("headers", {}), **requeues}
-    message = app.amqp.create_task_message(
-        entry.id,
-        entry.signature["task"],
-        entry.signature["args"],
-        entry.signature["kwargs"],
-        callbacks=options.pop("link", None),
-        errbacks=options.pop("link_error", None),
-        **{name: value for name, value in options.items() if name != "task_id"},
-    )
-    app.amqp.send_task_message(
-        producer,
-        entry.signature["task"],
-        message,
-        queue=entry.queue,
-        priority=entry.priority,
-        headers=headers,
-        retry=False,
-    )
+    links = {"callbacks": options.pop("link", None), "errbacks": options.pop("link_error", None)}
+    options.pop("task_id", None)
+    message = app.amqp.create_task_message(entry.id, task, args, kwargs, **links, **options)
+    publishing = {"queue": entry.queue, "priority": entry.priority, "retry": False}
+    app.amqp.send_task_message(producer, task, message, headers=headers, **publishing)
 
 
 def _forget_result(app: Any, entry: DeadLetter) -> None:
-    """Forget that the task has failed, and with it the rest of its chain: who waits is to wait for the next run."""
+    """Forget the failure of the task and of the rest of its chain: a caller is to wait for the next run."""
     steps = entry.signature["options"].get("chain") or [] if entry.signature else []
-    with suppress(Exception):  # a backend that is away, or none: the dead letter matters more
+    with suppress(Exception):  # the backend may be away, or there is none: the dead letter matters more
         for task_id in (entry.id, *(step["options"]["task_id"] for step in steps)):
             app.backend.forget(task_id)
             _forget_unread(app.backend, task_id)
 
 
 def _forget_unread(backend: Any, task_id: str) -> None:
-    """Read what Redis has told this process and nobody has asked for: it would pass for the result of the next run.
+    """Drop the failure that Redis has sent to this process: it would pass for the result of the next run.
 
     Source: celery/backends/redis.py (`ResultConsumer`), Celery 5.7.
     """
@@ -81,21 +70,15 @@ def _forget_unread(backend: Any, task_id: str) -> None:
         backend._pending_messages.take(task_id, None)
 
 
-def _publish_raw(app: Any, entry: DeadLetter, producer: Any, requeues: dict[str, int]) -> None:
+def _publish_raw(app: Any, entry: DeadLetter, producer: Producer, requeues: dict[str, int]) -> None:
     raw: dict[str, Any] = entry.raw or {}
     queue = app.amqp.queues[entry.queue]
-    producer.publish(
-        body_of(raw),
-        exchange=queue.exchange,
-        routing_key=queue.routing_key,
-        declare=[queue],
-        headers={**raw["headers"], **requeues},
-        content_type=raw["content_type"],
-        content_encoding=raw["content_encoding"],
-        priority=entry.priority,
-        correlation_id=entry.id,
-        retry=False,
-    )
+    address = {"exchange": queue.exchange, "routing_key": queue.routing_key, "declare": [queue]}
+    content = {name: raw[name] for name in ("content_type", "content_encoding")}
+    body = base64.b64decode(raw["body"]) if raw["base64"] else raw["body"].encode()
+    headers = {**raw["headers"], **requeues}
+    stated = {"priority": entry.priority, "correlation_id": entry.id, "retry": False}
+    producer.publish(body, headers=headers, **address, **content, **stated)
 
 
 def _has_passed(expires: Any, timezone: tzinfo) -> bool:

@@ -1,4 +1,7 @@
-"""The base of every task in a Django project."""
+"""Define the base of every task in a Django project.
+
+Runs in: publisher | task process.
+"""
 
 from celery.contrib.django import task as celery_django
 from django.db import connections
@@ -8,7 +11,7 @@ from celery_runtime.retry.task import Task
 
 
 class DjangoTask(Task, celery_django.DjangoTask):
-    """Adds `delay_on_commit()`, and goes into another run with no connection that an error has left dead."""
+    """Add `delay_on_commit()`, and close the database connections, which an error may have broken."""
 
     def before_next_run(self, verdict: Verdict) -> None:
         if verdict.kind.startswith("database"):

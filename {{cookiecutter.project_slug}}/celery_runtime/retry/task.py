@@ -60,7 +60,7 @@ class Task(celery.Task):
         if request is None or request.called_directly or request._protected:
             return super().__call__(*args, **kwargs)
         request._protected = 1
-        self.app.recorder.forget()
+        self.app.recorder.forget_error()
         try:
             return self.run(*args, **kwargs)
         except BaseException as error:
@@ -103,13 +103,13 @@ class Task(celery.Task):
         record = FailureRecord.read(request.headers)
         now = time.time()
         record.add(verdict.kind, now)
-        self.app.recorder.note(request.id, error, verdict, record)
+        self.app.recorder.remember_error(request.id, error, verdict, record)
         if isinstance(error, MemoryError):
             traceback.clear_frames(error.__traceback__)  # what filled the memory is in their variables
         delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, record, now)
         if delay is None:
             if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
-                self.app.recorder.record(self, request)
+                self.app.recorder.store_error(self, request)
             return
         self.before_next_run(verdict)
         self._run_again(error, delay, record)

@@ -243,7 +243,7 @@ class Request(request.Request):
         context.args, context.kwargs = self.args, self.kwargs
         context.recorded = True
         entry = build.of_task(self.task, context, error, verdict, failures, told)
-        self.app.dead_letters.keep(entry, keep_existing=keep_existing)
+        self.app.dead_letters.add(entry, keep_existing=keep_existing)
 
     def _end(self, *, in_a_hurry: bool = False) -> None:
         end, self.on_end = self.on_end, None

@@ -118,9 +118,9 @@ class RejectingConsumer(consumer.Consumer):
         entry = build.of_message(self.app, message, problem.kind, problem.text, self.hostname)
         logger.error("a message was turned away: %s", problem.text, extra={"kind": problem.kind})
         # A pool without processes may have recorded the task's own error, which knows the cause better.
-        self.app.dead_letters.keep(entry, keep_existing=keep_existing)
+        self.app.dead_letters.add(entry, keep_existing=keep_existing)
 
     def _bury_bytes(self, item: bytes, queue: str, error: Exception) -> None:
         problem = f"{type(error).__name__}: {error}"
         logger.error("what is no message was taken out of the queue %s: %s", queue, problem)
-        self.app.dead_letters.keep(build.of_bytes(item, queue, problem, self.hostname))
+        self.app.dead_letters.add(build.of_bytes(item, queue, problem, self.hostname))

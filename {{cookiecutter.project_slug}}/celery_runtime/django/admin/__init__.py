@@ -1,1 +1,1 @@
-"""The page of the dead letters in Django's admin."""
+"""Show the dead letters in Django's admin."""

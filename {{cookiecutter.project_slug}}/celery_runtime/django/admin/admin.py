@@ -1,6 +1,7 @@
-"""The views: a list, one entry, and what is done with those that were selected, once that is confirmed."""
+"""Define the views: a list, one entry, and the requeue or purge of the selected ones once it is confirmed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,14 +19,17 @@ from celery_runtime.django.admin import display
 from celery_runtime.django.admin.listing import Listing
 from celery_runtime.django.admin.models import DeadLetter
 
+View = Callable[..., HttpResponse]
+
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Who may view may look, who may change may requeue, and who may delete may purge."""
+    """Let a user look by the permission to view, requeue by that to change, and purge by that to delete."""
 
     def get_urls(self) -> list[URLPattern]:
-        def at(route: str, view: Any, name: str) -> Any:
-            return path(route, self.admin_site.admin_view(view), name=f"dead_letters_deadletter_{name}")
+        def at(route: str, view: View, name: str) -> URLPattern:
+            guarded = self.admin_site.admin_view(partial(self._guard, view))
+            return path(route, guarded, name=f"dead_letters_deadletter_{name}")
 
         return [
             at("", self.changelist_view, "changelist"),
@@ -34,38 +38,33 @@ class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             at("<path:object_id>/change/", self.change_view, "change"),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def _guard(self, view: View, request: HttpRequest, **arguments: str) -> HttpResponse:
+        """Answer by a view, or by a line where the store fails."""
         _require(self.has_view_permission(request))
         try:
-            listing = Listing(project_app().dead_letters, request.GET.dict())
+            return view(request, **arguments)
         except StoreError as error:
-            return self._unavailable(request, error)
+            context = {"cl": {"opts": self.opts}, "problem": display.in_a_line(error)}
+            return self._page(request, "unavailable", "Dead letters", context)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        listing = Listing(project_app().dead_letters, request.GET.dict())
         acts = self.has_change_permission(request) or self.has_delete_permission(request)
         context = {
             "cl": listing,
             "rows": [display.row(entry, display.query_of(request)) for entry in listing.result_list],
             "package": project_app().main,
-            # Has Django's template load what its own script needs to select all.
+            # Django's template then loads the script that selects all.
             "action_form": acts,
             "actions_on_top": acts,
         }
         return self._page(request, "list", "Dead letters", context)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        _require(self.has_view_permission(request))
         id_ = unquote(object_id)
-        try:
-            entry = project_app().dead_letters.get(id_)
-        except StoreError as error:
-            return self._unavailable(request, error)
+        entry = project_app().dead_letters.get(id_)
         if entry is None:
             messages.warning(request, f"There is no dead letter {id_}: it was requeued or purged.")
             return redirect(_list_url(request))
@@ -81,22 +80,19 @@ class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self._page(request, "entry", "Dead letter", context)
 
     def requeue_view(self, request: HttpRequest) -> HttpResponse:
-        _require(self.has_view_permission(request) and self.has_change_permission(request))
+        _require(self.has_change_permission(request))
         return self._confirm_and_act(request, "requeue")
 
     def purge_view(self, request: HttpRequest) -> HttpResponse:
-        _require(self.has_view_permission(request) and self.has_delete_permission(request))
+        _require(self.has_delete_permission(request))
         return self._confirm_and_act(request, "purge")
 
     def _confirm_and_act(self, request: HttpRequest, action: str) -> HttpResponse:
         ids = list(dict.fromkeys(request.POST.getlist("id")))
-        try:
-            if "confirmed" in request.POST and ids:
-                _act(request, action, ids)
-                return redirect(_list_url(request))
-            entries = project_app().dead_letters.find(*ids) if ids else []
-        except StoreError as error:
-            return self._unavailable(request, error)
+        if "confirmed" in request.POST and ids:
+            _act(request, action, ids)
+            return redirect(_list_url(request))
+        entries = project_app().dead_letters.find(*ids) if ids else []
         if not entries:
             if request.method == "POST":
                 messages.warning(request, "Select a dead letter that is there.")
@@ -111,10 +107,6 @@ class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         title = f"{action.capitalize()} {display.dead_letters(len(entries))}?"
         return self._page(request, "confirm", title, context)
-
-    def _unavailable(self, request: HttpRequest, error: StoreError) -> HttpResponse:
-        context = {"cl": {"opts": self.opts}, "problem": display.in_a_line(error)}
-        return self._page(request, "unavailable", "Dead letters", context)
 
     def _page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> HttpResponse:
         common = {
@@ -141,31 +133,28 @@ def _list_url(request: HttpRequest) -> str:
 
 
 def _act(request: HttpRequest, action: str, ids: Sequence[str]) -> None:
-    """Requeue or purge, and tell by messages what became of each."""
+    """Requeue or purge, and report by messages what became of each."""
     refused: dict[str, str] = {}
-    dealt_with: list[str] = []
     try:
         if action == "requeue":
-            done = project_app().dead_letters.requeue(
-                *ids, force="force" in request.POST, on_each=dealt_with.append
-            )
-            dealt_with, refused = done.ids, done.refused
+            requeued = project_app().dead_letters.requeue(*ids, force="force" in request.POST)
+            done, refused = requeued.ids, requeued.refused
         else:
-            dealt_with = project_app().dead_letters.purge(*ids, on_each=dealt_with.append)
-    except StoreError:
-        if dealt_with:
-            messages.warning(request, f"The store failed after {len(dealt_with)} of {len(ids)}.")
+            done = project_app().dead_letters.purge(*ids)
+    except StoreError as error:
+        if error.done:
+            messages.warning(request, f"The store failed after {error.done} of {len(ids)}.")
         raise
-    if dealt_with:
+    if done:
         flag, past = (CHANGE, "requeued") if action == "requeue" else (DELETION, "purged")
         user: Any = request.user
-        entries: Any = [DeadLetter(id=id_) for id_ in dealt_with]  # a list will do
+        entries: Any = [DeadLetter(id=id_) for id_ in done]  # a list will do
         LogEntry.objects.log_actions(user.pk, entries, flag, past.capitalize())
-        messages.success(request, f"{_which(dealt_with, 'was', 'were')} {past}.")
+        messages.success(request, f"{_which(done, 'was', 'were')} {past}.")
     for reason in dict.fromkeys(refused.values()):
         kept = [id_ for id_, why in refused.items() if why == reason]
         messages.warning(request, f"{_which(kept, 'stays', 'stay')} ({', '.join(kept)}): {reason}.")
-    if gone := [id_ for id_ in ids if id_ not in dealt_with and id_ not in refused]:
+    if gone := [id_ for id_ in ids if id_ not in done and id_ not in refused]:
         messages.warning(request, f"{_which(gone, 'was', 'were')} gone before ({', '.join(gone)}).")
 
 

@@ -1,4 +1,4 @@
-"""What the pages show of an entry: nothing that has not passed the redaction."""
+"""Prepare entries for the pages, which show nothing that has not passed the redaction."""
 
 import json
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from celery_runtime.app import project_app
 from celery_runtime.brokers import embedded
 from celery_runtime.dead_letters import DeadLetter, StoreError
 
-# What the page of an entry shows in its order; arguments and traceback come below these.
+# The page of an entry shows these in this order, and arguments and traceback below them.
 FACTS = {
     "id": "Task id",
     "task": "Task",
@@ -36,7 +36,7 @@ FACTS = {
 
 
 def query_of(request: HttpRequest) -> str:
-    """Return the query of the list that the request came from, which every link and form hands on."""
+    """Return the query of the list, which every link and form passes on."""
     return f"?{urlencode(list(request.GET.items()))}" if request.GET else ""
 
 
@@ -46,20 +46,20 @@ def row(entry: DeadLetter, query: str) -> dict[str, Any]:
     shown = project_app().dead_letters.shown(entry)
     return {
         **shown,
-        "name": (shown["task"] or "no task").rpartition("celery_tasks.")[2],
+        "name": project_app().dead_letters.short_name(shown["task"] or "no task"),
         "failed": _ago(datetime.fromisoformat(entry.last_failure)),
         "url": url + query,
     }
 
 
 def facts(shown: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return label and text of all that `DeadLetters.shown` tells, but for arguments and traceback."""
-    told = {name: shown[name] for name in FACTS if shown[name] not in (None, "", {})}
+    """Return label and text of each fact that is not empty."""
+    stated = {name: shown[name] for name in FACTS if shown[name] not in (None, "", {})}
     for name in ("first_failure", "last_failure"):
-        told[name] = f"{localtime(datetime.fromisoformat(told[name])):%Y-%m-%d %H:%M:%S %Z}"
-    if "attempts_by_kind" in told:
-        told["attempts_by_kind"] = ", ".join(f"{kind}: {n}" for kind, n in told["attempts_by_kind"].items())
-    return [(FACTS[name], str(value)) for name, value in told.items()]
+        stated[name] = f"{localtime(datetime.fromisoformat(stated[name])):%Y-%m-%d %H:%M:%S %Z}"
+    if kinds := stated.get("attempts_by_kind"):
+        stated["attempts_by_kind"] = ", ".join(f"{kind}: {number}" for kind, number in kinds.items())
+    return [(FACTS[name], str(value)) for name, value in stated.items()]
 
 
 def arguments(shown: dict[str, Any]) -> list[tuple[str, str]]:
@@ -72,7 +72,7 @@ def arguments(shown: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def message(shown: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return name and JSON of what else the message states: its options, or the whole where it is no task."""
+    """Return name and JSON of the rest of the message: its options, or all of it where it is not a task."""
     stated = shown["raw"] or shown["signature"]["options"]
     return [(name, value if isinstance(value, str) else _json(value)) for name, value in stated.items()]
 

@@ -1,4 +1,4 @@
-"""The list: its filters, which are the query of its URL, and one page of what fits them."""
+"""Read one page of the list. Its filters are the query of its URL."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from celery_runtime.kinds import is_kind_of
 
 PARAMETERS = (SEARCH_VAR, "kind", "age", PAGE_VAR)
 PAGE = 50
-# To show a page is to read all before it.
+# A page costs the reading of all pages before it.
 MOST_LISTED = 20 * PAGE
 HOUR = 60 * 60.0
 AGES = {
@@ -27,7 +27,7 @@ AGES = {
 
 @dataclass(frozen=True)
 class Filter:
-    """Links beside the list, each of which gives a value to one parameter of its query."""
+    """Show links beside the list, each of which gives a value to one parameter of its query."""
 
     title: str
     parameter: str
@@ -44,7 +44,7 @@ class Filter:
 
 
 class Listing:
-    """One page of the list, read when it is made. Django's templates know it as `cl`.
+    """Read one page of the list when it is made. Django's templates know it as `cl`.
 
     Args:
         query: `q`, the id of a task or what its name fits; `kind`; `age`, a key of `AGES`; `p`, the page.

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class DeadLetter(models.Model):
-    """Has no table: it gives the admin its permissions and its link. The entries are on the broker."""
+    """Give the admin its permissions and its link. It has no table: the entries are on the broker."""
 
     id: "models.CharField[str, str]" = models.CharField("task id", max_length=255, primary_key=True)
 
