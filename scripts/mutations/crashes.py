@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "what kills its process runs again",
         f"{RUNTIME}/worker/request.py",
-        "        if delay is None:\n            return False\n        state.task_ready(self)",
-        "        return False\n        state.task_ready(self)",
+        "        if delay is None:\n            self._store(",
+        "        if True:\n            self._store(",
         "test_crashes",
     ),
     Mutation(
@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "nor where its end is told",
         f"{RUNTIME}/worker/request.py",
-        "if self._already_cancelled and isinstance(error, TimeLimitExceeded):",
-        "if False:",
+        "case TimeLimitExceeded() if self._already_cancelled:",
+        "case TimeLimitExceeded() if False:",
         "test_a_task_that_does_not_heed and rabbitmq",
     ),
     Mutation(

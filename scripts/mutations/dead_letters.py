@@ -22,8 +22,8 @@ MUTATIONS = (
     Mutation(
         "a Reject leaves a dead letter",
         f"{RUNTIME}/worker/request.py",
-        "return Outcome.REJECTED if isinstance(error, exceptions.Reject) else Outcome.FAILED",
-        "return Outcome.OTHER if isinstance(error, exceptions.Reject) else Outcome.FAILED",
+        "return Outcome.OTHER if error.requeue else Outcome.REJECTED",
+        "return Outcome.OTHER",
         "test_dead_letters",
     ),
     Mutation(

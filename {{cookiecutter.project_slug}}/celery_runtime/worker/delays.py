@@ -2,10 +2,10 @@
 
 Runs in: worker main process.
 
-A worker holds a message with a countdown or an ETA unacked until it is due. Redis redelivers what is held longer
-than its visibility timeout, and RabbitMQ closes the channel of a consumer that holds a message longer than its
-consumer_timeout. So a message that is not due returns to its queue in time, for whichever worker is next; the
-body of its task does not run for that, and its ETA stays as it is.
+Celery holds a message with a countdown or an ETA unacked until it is due. Redis redelivers what is held
+longer than its visibility timeout, and RabbitMQ closes the channel of a consumer that holds it longer than
+its consumer_timeout. So a message that is not due returns to its queue in time, for whichever worker is next;
+the body of its task does not run for that, and its ETA stays as it is.
 
 A message that has become due returns as well, instead of joining the pool's own line, where the first comes
 first: it then runs in order of priority, and no later than its worker has a process free.
@@ -20,8 +20,8 @@ from celery.utils.time import maybe_make_aware
 def shorten(message: Any, longest: float, timezone: tzinfo) -> None:
     """Give a message that is not due for long the ETA at which this worker is to return it.
 
-    A message that is due loses its ETA, so that it runs now, and `was_delayed` tells it from others. The broker
-    keeps its own copy, which stays as it was published.
+    A message that is due loses its ETA, so that it runs now, and `was_delayed` tells it from others. The
+    broker keeps its own copy, which stays as it was published.
 
     Args:
         message: a `kombu.Message`.

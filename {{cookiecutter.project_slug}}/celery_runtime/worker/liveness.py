@@ -36,10 +36,7 @@ class Liveness:
     def tell(self, state: str) -> None:
         """Write the state of the worker, such as "ready"."""
         if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(f"{os.getpid()} {state}")
-            self._file.flush()
+            Path(self._file.name).write_text(f"{os.getpid()} {state}")  # the lock is that of the file
 
     def touch(self) -> None:
         if self._file is not None:

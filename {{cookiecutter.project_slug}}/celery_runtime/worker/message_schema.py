@@ -42,8 +42,8 @@ def _is_data(name: str) -> bool:
     return not (name.startswith("_") or callable(value) or isinstance(value, property))
 
 
-# Headers and `embed` become attributes of `task.request`. These would overwrite its methods and private state,
-# and those what the headers say.
+# Headers and `embed` become attributes of `task.request`. These would overwrite its methods and private
+# state, and those what the headers say.
 _HIDDEN = {name for name in dir(Context) if not _is_data(name)} | {"called_directly", "is_eager"}
 _NOT_EMBEDDED = set(dir(Context)) - set(LINKS)
 _SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one cannot be encoded

@@ -2,13 +2,13 @@
 
 Runs in: worker main process.
 
-A task whose worker crashed runs once more as usual: it may have been a neighbour of the culprit. After another
-crash it is quarantined: it runs alone in its worker, so that the next crash proves its guilt. The rule of the
-policy for `worker.lost` says how many runs there are in all, and the last of them leaves a dead letter.
+A task whose worker crashed runs once more as usual: it may have been a neighbour of the culprit. After
+another crash it is quarantined: it runs alone in its worker, so that the next crash proves its guilt. The
+policy's rule for `worker.lost` bounds the runs in all, and the last of them leaves a dead letter.
 
-Alone means: it begins when nothing else runs in this worker, and until it has ended nothing else does. Messages
-that come meanwhile, those of such tasks too, return to their queue, for other workers. A pool without a semaphore
-runs it beside others.
+Alone means: it begins when nothing else runs in this worker, and until it has ended nothing else does.
+Messages that come meanwhile, those of such tasks too, return to their queue, for other workers. A pool
+without a semaphore runs it beside others.
 """
 
 from typing import Any

@@ -27,10 +27,6 @@ from celery_runtime.worker.pool_fixes import end_soon
 
 logger = get_logger(__name__)
 
-PROCESS_IS_GONE = (WorkerLostError, SystemExit, KeyboardInterrupt)
-# Where the catch-all rule "" of a policy is a Wait; a rule for `worker` cannot be one.
-MOST_CRASHED_RUNS = Retry.attempts
-
 # How many tasks of this worker ended without a result and without a dead letter, by the reason.
 without_dead_letter: "Counter[str]" = Counter()
 
@@ -51,17 +47,11 @@ class Outcome(Enum):
 
 
 class Request(request.Request):
-    """Runs a task again whose process was killed; stores a dead letter before the message is acknowledged.
+    """Runs a task again whose process was killed; stores a dead letter before the message is acknowledged."""
 
-    Attributes:
-        worker_stops: whether the worker was told to stop, for all of its requests.
-        outlived_connection: whether the worker lost its broker during the run, and has it back.
-        on_end: is called once with the request, however its run ends.
-    """
-
-    worker_stops: ClassVar[bool] = False
-    outlived_connection = False
-    on_end: Callable[["Request"], None] | None = None
+    worker_stops: ClassVar[bool] = False  # the worker was told to stop, for all of its requests
+    outlived_connection = False  # the worker lost its broker during the run, and has it back
+    on_end: Callable[["Request"], None] | None = None  # called once, however the run ends
     _crashed_runs = 0  # of which the message does not know
     _is_given_up = False
     _is_stored = False
@@ -73,16 +63,14 @@ class Request(request.Request):
         return self.task.acks_late and (self.delivery_info["redelivered"] or was_delayed(self.message))
 
     def has_crashed_too_often(self, notes: int) -> bool:
-        """Remember how many runs have crashed; return whether there may be no other.
-
-        Args:
-            notes: the number of crash notes; the first run of a message that had not to wait leaves none.
-        """
+        """Remember how many crash notes there are; return whether the task may not run again."""
+        # The first run of a message that had not to wait leaves none.
         self._crashed_runs = notes if was_delayed(self.message) else notes + 1
         policy = self.app.policy
         own = getattr(self.task, "policy", None)  # its base may not be the project's
         row = policy.row(kinds.LOST, own)
-        most = row.action.attempts if isinstance(row.action, Retry) else MOST_CRASHED_RUNS
+        # A rule for `worker` cannot be a Wait, but the catch-all rule "" can.
+        most = row.action.attempts if isinstance(row.action, Retry) else Retry.attempts
         crashed = self._failures().count(lambda kind: policy.row(kind, own) == row)
         return notes > 0 and (isinstance(row.action, Fail) or crashed >= most)
 
@@ -160,11 +148,8 @@ class Request(request.Request):
             case Outcome.REJECTED:
                 self._store(*_reason_of(error), told=traceback_text)
             case Outcome.CRASHED:
-                failures = self._failures(0 if self._is_given_up else 1)
-                verdict = Verdict(kinds.LOST, origin=type(error).__name__)
-                if self._runs_again(error, verdict, failures, traceback_text):
+                if self._runs_again(error, traceback_text):
                     return
-                self._store(error, verdict, failures=failures)
             case Outcome.FAILED if not return_ok or self.outlived_connection:
                 self._store(error, classify(error), keep_existing=True, told=traceback_text)
         if isinstance(error, MemoryError):
@@ -174,16 +159,19 @@ class Request(request.Request):
             return
         super().on_failure(exc_info, send_failed_event, return_ok)
 
-    def _outcome_of(self, error: BaseException) -> Outcome:
-        if self._already_cancelled and isinstance(error, TimeLimitExceeded):
-            return Outcome.INTERRUPTED  # it did not heed the signal
-        if isinstance(error, (Terminated, *PROCESS_IS_GONE)):
-            return self._outcome_without_process(error)
-        if isinstance(error, exceptions.Ignore):
-            return Outcome.IGNORED
-        if isinstance(error, exceptions.Retry) or (isinstance(error, exceptions.Reject) and error.requeue):
-            return Outcome.OTHER
-        return Outcome.REJECTED if isinstance(error, exceptions.Reject) else Outcome.FAILED
+    def _outcome_of(self, error: Any) -> Outcome:
+        match error:
+            case exceptions.Ignore():
+                return Outcome.IGNORED
+            case exceptions.Reject():
+                return Outcome.OTHER if error.requeue else Outcome.REJECTED
+            case exceptions.Retry():
+                return Outcome.OTHER
+            case TimeLimitExceeded() if self._already_cancelled:
+                return Outcome.INTERRUPTED  # it did not heed the signal
+            case Terminated() | WorkerLostError() | SystemExit() | KeyboardInterrupt():
+                return self._outcome_without_process(error)
+        return Outcome.FAILED
 
     def _outcome_without_process(self, error: BaseException) -> Outcome:
         if self._already_revoked:
@@ -203,16 +191,16 @@ class Request(request.Request):
             self._success = super()._success_was_stored()
         return self._success
 
-    def _runs_again(
-        self, error: BaseException, verdict: Verdict, failures: FailureRecord, traceback_text: str
-    ) -> bool:
-        """Publish the next run of a task whose process was killed, where the policy wants one."""
+    def _runs_again(self, error: BaseException, traceback_text: str) -> bool:
+        """Publish the next run after a crash, where the policy wants one; else store the dead letter."""
         task, context = self.task, self._context
-        if self._is_given_up or not task.acks_late or not hasattr(task, "next_run"):
-            return False
-        context.args, context.kwargs = self.args, self.kwargs
-        delay = task.delay_of_next_run(context, verdict, failures, time.time())
+        verdict = Verdict(kinds.LOST, origin=type(error).__name__)
+        failures = self._failures(0 if self._is_given_up else 1)
+        delay = None
+        if not self._is_given_up and task.acks_late and hasattr(task, "next_run"):
+            delay = task.delay_of_next_run(context, verdict, failures, time.time())
         if delay is None:
+            self._store(error, verdict, failures=failures)
             return False
         state.task_ready(self)
         try:
@@ -239,14 +227,12 @@ class Request(request.Request):
         return failures
 
     def _store(
-        self, error: BaseException, verdict: Verdict, *, keep_existing: bool = False, **known: Any
+        self, error: BaseException, verdict: Verdict, keep_existing: bool = False, **known: Any
     ) -> None:
         if self._is_stored:  # Celery reports a hard time limit twice
             return
-        context = self._context
-        context.args, context.kwargs = self.args, self.kwargs
-        self._is_stored = context.recorded = True  # the second is read by the recorder
-        entry = build.of_task(self.task, context, error, verdict, **known)
+        self._is_stored = self._context.recorded = True  # the second is read by the recorder
+        entry = build.of_task(self.task, self._context, error, verdict, **known)
         self.app.dead_letters.keep(entry, keep_existing=keep_existing)
 
 

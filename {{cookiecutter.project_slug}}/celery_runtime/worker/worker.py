@@ -29,10 +29,10 @@ ONE_PRESS = 1.0
 class Worker(worker.Worker):
     """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when what runs has ended.
 
-    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; what has not ended by
-    then, or by a second Ctrl+C, returns to its queue. Celery's own soft shutdown sleeps for all of that time, and
-    answers neither the broker nor a probe meanwhile. Its warm one waits for the tasks outside its loop, where
-    another thread acknowledges them: some are not, and run twice.
+    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; tasks that have not
+    ended by then, or by a second Ctrl+C, return to their queue. Celery's own soft shutdown sleeps for all of
+    that time, and answers neither the broker nor a probe meanwhile. Its warm one waits for the tasks outside
+    its loop, where another thread acknowledges them: some are not, and run twice.
     """
 
     _is_stopping = False
