@@ -194,8 +194,8 @@ MUTATIONS = (
     Mutation(
         "its message goes back to Redis at once",
         f"{RUNTIME}/worker/consumer.py",
-        "            self.task_consumer.channel.qos.restore_unacked()",
-        "            pass",
+        "        self.task_consumer.channel.requeue_held()",
+        "        pass",
         "test_a_thread_that_is_interrupted and embedded",
     ),
     Mutation(

@@ -6,8 +6,8 @@ MUTATIONS = (
     Mutation(
         "a connection that is lost has nothing run twice",
         f"{RUNTIME}/worker/connection_loss.py",
-        "                let_go(request.message.delivery_tag)",
-        "                pass",
+        "            request.message.channel.let_go(request.message.delivery_tag)",
+        "            pass",
         "test_a_connection_that_is_lost",
     ),
     Mutation(
@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "a worker waits until Redis takes writes",
         f"{RUNTIME}/worker/connection_loss.py",
-        "            check()\n",
-        "            pass\n",
+        "        connection.default_channel.check_writes()\n",
+        "        pass\n",
         "test_refusals",
     ),
     Mutation(

@@ -16,6 +16,7 @@ from celery.utils.log import get_logger
 from celery.worker import consumer, state
 
 from celery_runtime import health
+from celery_runtime.brokers import WorkerChannel
 from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.worker.liveness import Liveness
 
@@ -84,12 +85,11 @@ class ReconnectingConsumer(consumer.Consumer):
             raise exc  # defaults.py has Celery reconnect after any channel error of Redis
         for request in tuple(state.active_requests):
             # Else Redis, where it still answers, requeues what runs, and it runs twice at the same time.
-            if let_go := getattr(request.message.channel, "let_go", None):
-                let_go(request.message.delivery_tag)
-        # A Redis that is away takes back nothing.
-        channel = getattr(self.task_consumer, "channel", None)
-        self._not_returned.update(dict.fromkeys(getattr(channel, "held", list)(), time.time()))
-        self._not_acknowledged.update(getattr(channel, "unacknowledged", ()))
+            request.message.channel.let_go(request.message.delivery_tag)
+        if self.task_consumer:  # a Redis that is away takes back nothing
+            channel: WorkerChannel = self.task_consumer.channel
+            self._not_returned.update(dict.fromkeys(channel.held(), time.time()))
+            self._not_acknowledged.update(channel.unacknowledged)
         with warnings.catch_warnings():
             # Celery explains at length that it cancels no tasks; on Redis that is right, see defaults.py.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)
@@ -101,12 +101,11 @@ class ReconnectingConsumer(consumer.Consumer):
 
     def on_ready(self) -> None:
         super().on_ready()
-        channel = self.task_consumer.channel
+        channel: WorkerChannel = self.task_consumer.channel
         for request in tuple(state.active_requests):
             request.outlived_connection = True
-            adopt = getattr(channel, "adopt", None)
-            if adopt and not request.message.acknowledged:  # or it would fill the prefetch limit for ever
-                adopt(request.message)
+            if not request.message.acknowledged:  # or it would fill the prefetch limit for ever
+                channel.adopt(request.message)
         while self._not_acknowledged:
             channel.acknowledge(self._not_acknowledged.pop())
         while self._not_returned:
@@ -121,8 +120,7 @@ class ReconnectingConsumer(consumer.Consumer):
 def _refusal(connection: Any) -> Exception | None:
     """Return the error of a broker that answers, but cannot be worked with for now."""
     try:
-        if check := getattr(connection.default_channel, "check_writes", None):
-            check()
+        connection.default_channel.check_writes()
     except (*connection.connection_errors, *connection.channel_errors) as error:
         return error if isinstance(error, connection.connection_errors) or refuses_for_now(error) else None
     return None

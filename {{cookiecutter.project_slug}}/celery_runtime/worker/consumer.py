@@ -54,8 +54,7 @@ class Consumer(ScreeningConsumer, ReconnectingConsumer):
         for request in tuple(state.active_requests):
             request.end()
         self._quarantine.settle()
-        if hasattr(self.task_consumer.channel, "held"):
-            self.task_consumer.channel.qos.restore_unacked()
+        self.task_consumer.channel.requeue_held()
 
     def on_valid_message(self, handle: Callable[[Any], None], message: Any) -> None:
         delays.shorten(message, self._longest_hop, self.app.timezone)

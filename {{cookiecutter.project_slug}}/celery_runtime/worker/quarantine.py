@@ -95,9 +95,7 @@ class Quarantine:
         if any(other is not request for other in tuple(state.reserved_requests)):
             self._timer.call_after(LOOK_EVERY, self._begin_when_alone, (request,))
         else:
-            # It may have waited for long. RabbitMQ knows no such time.
-            if renew := getattr(request.message.channel, "renew", None):
-                renew(request.message.delivery_tag)
+            request.message.channel.renew(request.message.delivery_tag)  # it may have waited for long
             self._begin(request)
 
     def _begin(self, request: Request) -> None:
