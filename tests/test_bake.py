@@ -28,7 +28,7 @@ FILES = {
     "celery_runtime/errors": """__init__.py classify.py database.py network.py raised.py services.py verdict.py""",
     "celery_runtime/retry": """__init__.py history.py policy.py task.py""",
     "celery_runtime/worker": """__init__.py connection_loss.py consumer.py delays.py liveness.py memory.py message_schema.py
-        pool_fixes.py quarantine.py request.py screening.py worker.py""",
+        pool_fixes.py quarantine.py request.py results.py screening.py worker.py""",
     "shop/celery_tasks": """__init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
         ex5_error_handling_chain.py ex6_dead_letter_queue.py ex7_task_timeouts_revoking.py ex8_linking_result_callbacks.py
         ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py

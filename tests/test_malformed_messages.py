@@ -17,7 +17,7 @@ EACH = 20
 RANDOM_MESSAGES = 500
 CALAMITIES = (
     *("Connection to broker lost", "Unrecoverable error", "would have ended the worker", "Logging error"),
-    *("Could not restore message", "Error in timer", "could not be told"),
+    *("Could not restore message", "Error in timer", "could not be reported"),
 )
 
 

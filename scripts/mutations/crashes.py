@@ -57,8 +57,8 @@ MUTATIONS = (
     Mutation(
         "what kills its process runs again",
         f"{RUNTIME}/worker/request.py",
-        "        if delay is None:\n            return False\n        state.task_ready(self)",
-        "        return False\n        state.task_ready(self)",
+        "        if delay is None:\n            self._store(",
+        "        if True:\n            self._store(",
         "test_crashes",
     ),
     Mutation(
@@ -78,29 +78,29 @@ MUTATIONS = (
     Mutation(
         "what kills its whole worker is bounded: there is a guard",
         f"{RUNTIME}/worker/quarantine.py",
-        'elif not getattr(request, "may_have_begun", False):',
+        "elif not isinstance(request, Request) or not request.may_have_begun:",
         "elif True:",
         "test_what_kills_its_whole_worker",
     ),
     Mutation(
         "the guard counts lost runs, not deliveries",
         f"{RUNTIME}/worker/quarantine.py",
-        "            lost = self.broker.count_crashes(request.id)",
-        "            lost = 5",
+        "            crashes = self._broker.count_crashes(request.id)",
+        "            crashes = 5",
         "test_to_be_delivered_again_and_again",
     ),
     Mutation(
         "what was lost twice runs alone",
         f"{RUNTIME}/worker/quarantine.py",
-        "        elif not lost or not self.semaphore:",
+        "        elif not crashes or not self._semaphore:",
         "        elif True:",
         "test_a_task_that_was_lost_twice",
     ),
     Mutation(
         "a run that ended is not a lost one",
         f"{RUNTIME}/worker/quarantine.py",
-        "            self.broker.forget_runs(task_id)",
-        "            pass",
+        "                self._broker.forget_runs(task_id)",
+        "                pass",
         "test_a_run_that_has_ended",
     ),
     Mutation(
@@ -108,7 +108,7 @@ MUTATIONS = (
         f"{RUNTIME}/worker/quarantine.py",
         """        if self._alone is not None:
             self._free_process()
-            self._give_back_later(request)
+            self._return_later(request)
             return
 """,
         "",
@@ -117,22 +117,22 @@ MUTATIONS = (
     Mutation(
         "a run that a deploy has interrupted is not a lost one",
         f"{RUNTIME}/worker/request.py",
-        "            self._end(in_a_hurry=True)\n            return  # unack",
-        "            return  # unack",
+        "                self.end()\n                return",
+        "                return",
         "test_a_task_that_deploys_have_interrupted",
     ),
     Mutation(
         "a pool without processes is guarded too",
-        f"{RUNTIME}/worker/consumer.py",
-        "self.controller.semaphore if counts else None",
-        "self.controller.semaphore",
+        f"{RUNTIME}/worker/quarantine.py",
+        "worker.semaphore if counts else None",
+        "worker.semaphore",
         "test_a_pool_without_processes",
     ),
     Mutation(
         "a SIGTERM has a deadline",
         f"{RUNTIME}/worker/worker.py",
-        'platforms.signals["SIGTERM"] = self._on_sigterm',
-        "pass",
+        "platforms.signals.update(SIGTERM=self._on_sigterm, ",
+        "platforms.signals.update(",
         "test_a_sigterm",
     ),
     Mutation(
@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "nor where its end is told",
         f"{RUNTIME}/worker/request.py",
-        "if self._already_cancelled and isinstance(error, TimeLimitExceeded):",
-        "if False:",
+        "case TimeLimitExceeded() if self._already_cancelled:",
+        "case TimeLimitExceeded() if False:",
         "test_a_task_that_does_not_heed and rabbitmq",
     ),
     Mutation(
@@ -187,15 +187,15 @@ MUTATIONS = (
     Mutation(
         "a thread that is interrupted is not counted as lost",
         f"{RUNTIME}/worker/consumer.py",
-        "        self._guard.let_go(tuple(state.active_requests))\n",
-        "",
+        "            request.end()\n",
+        "            pass\n",
         "test_a_thread_that_is_interrupted and embedded",
     ),
     Mutation(
         "its message goes back to Redis at once",
         f"{RUNTIME}/worker/consumer.py",
-        "            self.task_consumer.channel.qos.restore_unacked()",
-        "            pass",
+        "        self.task_consumer.channel.requeue_held()",
+        "        pass",
         "test_a_thread_that_is_interrupted and embedded",
     ),
     Mutation(
@@ -257,7 +257,7 @@ MUTATIONS = (
     Mutation(
         "a worker that waits for its broker is alive",
         f"{RUNTIME}/worker/connection_loss.py",
-        "            liveness.touch()",
+        "            self._liveness.touch()",
         "            pass",
         "test_health",
     ),
@@ -313,10 +313,8 @@ MUTATIONS = (
     Mutation(
         "a worker that is to stop does not start anew",
         f"{RUNTIME}/worker/worker.py",
-        """        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        atexit.unregister(_reload_current_worker)
-""",
-        "",
+        'platforms.signals.ignore("SIGHUP")',
+        "pass",
         "test_a_worker_that_is_to_stop",
     ),
 )

@@ -15,15 +15,15 @@ MUTATIONS = (
     Mutation(
         "a killed process is told from an error",
         f"{RUNTIME}/worker/request.py",
-        "        elif self._was_lost(error):",
-        "        elif False:",
+        "        return Outcome.CRASHED",
+        "        return Outcome.OTHER",
         "test_guards or test_what_kills_its_process",
     ),
     Mutation(
         "a Reject leaves a dead letter",
         f"{RUNTIME}/worker/request.py",
-        "        if not error.requeue:",
-        "        if False:",
+        "return Outcome.OTHER if error.requeue else Outcome.REJECTED",
+        "return Outcome.OTHER",
         "test_dead_letters",
     ),
     Mutation(
@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "an unknown task leaves a dead letter",
         f"{RUNTIME}/worker/screening.py",
-        "        self._bury(message, Problem(kinds.UNKNOWN_TASK,",
-        "        (message, Problem(kinds.UNKNOWN_TASK,",
+        "        self._store(message, Rejection(kinds.UNKNOWN_TASK,",
+        "        (message, Rejection(kinds.UNKNOWN_TASK,",
         "test_dead_letters",
     ),
     Mutation(
@@ -139,10 +139,10 @@ MUTATIONS = (
         "test_dead_letter_commands",
     ),
     Mutation(
-        "a malformed message is turned away",
+        "a malformed message is rejected",
         f"{RUNTIME}/worker/screening.py",
-        "            if problem := problem_of(message):",
-        "            if (problem := problem_of(message)) and False:",
+        "                check(message)\n",
+        "                pass\n",
         "test_malformed_messages",
     ),
     Mutation(
@@ -153,7 +153,7 @@ MUTATIONS = (
         "test_malformed_messages",
     ),
     Mutation(
-        "what is nested too deep is turned away",
+        "what is nested too deep is rejected",
         f"{RUNTIME}/brokers/nesting.py",
         "    return not level",
         "    return True",

@@ -97,8 +97,8 @@ MUTATIONS = (
     Mutation(
         "the body does not run at the end of a hop",
         f"{RUNTIME}/worker/consumer.py",
-        "        elif delays.waits(request.message):",
-        "        elif False:",
+        "        if not delays.waits(request.message):",
+        "        if True:",
         "test_long_delays",
     ),
     Mutation(

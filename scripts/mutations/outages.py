@@ -5,9 +5,9 @@ from .mutation import RUNTIME, Mutation
 MUTATIONS = (
     Mutation(
         "a connection that is lost has nothing run twice",
-        f"{RUNTIME}/worker/consumer.py",
-        "                let_go(request.message.delivery_tag)",
-        "                pass",
+        f"{RUNTIME}/worker/connection_loss.py",
+        "            request.message.channel.let_go(request.message.delivery_tag)",
+        "            pass",
         "test_a_connection_that_is_lost",
     ),
     Mutation(
@@ -19,16 +19,16 @@ MUTATIONS = (
     ),
     Mutation(
         "what a worker held when it lost Redis is given back when it is there again",
-        f"{RUNTIME}/worker/consumer.py",
-        "        while self._not_given_back:",
+        f"{RUNTIME}/worker/connection_loss.py",
+        "        while self._not_returned:",
         "        while False:",
         "test_what_waits_for_its_time and embedded",
     ),
     Mutation(
         "what was handed out anew is not given back",
         f"{RUNTIME}/worker/consumer.py",
-        "another worker's by now.\n            return\n",
-        "another worker's by now.\n            return message.reject(requeue=True)\n",
+        "            return  # its connection is gone",
+        "            return message.reject(requeue=True)  # its connection is gone",
         "test_a_lost_connection_takes_no_message and embedded",
     ),
     Mutation(
@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "a worker waits until Redis takes writes",
         f"{RUNTIME}/worker/connection_loss.py",
-        "            check()\n",
-        "            pass\n",
+        "        connection.default_channel.check_writes()\n",
+        "        pass\n",
         "test_refusals",
     ),
     Mutation(
@@ -61,14 +61,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an answer that no waiting mends ends the worker",
-        f"{RUNTIME}/worker/consumer.py",
-        "            raise exc  # where",
-        "            pass  # where",
+        f"{RUNTIME}/worker/connection_loss.py",
+        "            raise exc  # ",
+        "            pass  # ",
         "test_another_answer",
     ),
     Mutation(
         "what fails for good while its broker is away is a dead letter",
-        f"{RUNTIME}/worker/consumer.py",
+        f"{RUNTIME}/worker/connection_loss.py",
         "            request.outlived_connection = True\n",
         "",
         "test_a_task_that_fails_while",
@@ -82,15 +82,15 @@ MUTATIONS = (
     ),
     Mutation(
         "a worker that waits for its broker says so and nothing else",
-        f"{RUNTIME}/worker/consumer.py",
+        f"{RUNTIME}/worker/connection_loss.py",
         "                step.consumers = None",
         "                pass",
         "test_a_worker_that_waits_for_its_broker_stops",
     ),
     Mutation(
         "a result waits for a server that takes no writes for a while",
-        f"{RUNTIME}/app.py",
-        "        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)\n",
+        f"{RUNTIME}/worker/results.py",
+        "    backend.exception_safe_to_retry = partial(_is_temporary, backend.exception_safe_to_retry)\n",
         "",
         "test_no_room",
     ),

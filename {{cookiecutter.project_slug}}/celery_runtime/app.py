@@ -9,8 +9,7 @@ import os
 import sys
 import traceback
 from collections import ChainMap
-from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import celery
@@ -22,17 +21,12 @@ from celery_runtime.brokers import embedded
 from celery_runtime.brokers.connection import patient
 from celery_runtime.discovery import loading
 from celery_runtime.environment import ConfigurationError
-from celery_runtime.errors.classify import classify
-from celery_runtime.worker import memory
+from celery_runtime.worker import memory, results
 
 if TYPE_CHECKING:
     from celery_runtime.dead_letters import DeadLetters
     from celery_runtime.dead_letters.recorder import Recorder
     from celery_runtime.retry.policy import Policy
-
-# A result that cannot be stored is tried again so often, with random pauses up to so many milliseconds: a minute.
-RESULT_RETRIES = 120
-RESULT_PAUSE = 1000
 
 
 class Celery(celery.Celery):
@@ -158,12 +152,7 @@ class Celery(celery.Celery):
         if celery.current_app != self:
             return
         memory.limit_process(self.conf.get("task_memory_limit"))
-        # A task that is done waits until its result can be stored, instead of failing for it. A client does not wait.
-        backend: Any = self.backend
-        backend.always_retry = True
-        backend.max_retries = RESULT_RETRIES
-        backend.max_sleep_between_retries_ms = RESULT_PAUSE
-        backend.exception_safe_to_retry = partial(_passes, backend.exception_safe_to_retry)
+        results.wait_for_results(self.backend)
 
     def _count_revoked(self, sender: Any, request: Any, expired: bool, **_: Any) -> None:
         from celery_runtime.worker.request import count_without_dead_letter  # only a worker has loaded it
@@ -184,15 +173,6 @@ def project_app() -> Celery:
             "this process has no Celery app", "Import it in the package of your project."
         )
     return Celery.first
-
-
-def _passes(is_known: Callable[[Exception], bool], error: Exception) -> bool:
-    """Whether a result can be stored after this error, in a while.
-
-    What a backend knows of that is not all: Django's not a refused connection, that of Redis not a failover.
-    """
-    root, _, what = classify(error).kind.partition(".")
-    return is_known(error) or (root in ("network", "database") and what not in ("auth", "query"))
 
 
 def _tasks_option() -> click.Option:

@@ -49,6 +49,7 @@ SIGNATURES = {
     Consumer.call_soon: "(self, p, *args, **kwargs)",
     Consumer.connect: "(self)",
     Consumer.ensure_connected: "(self, conn)",
+    Consumer._get_connection_retry_type: "(self, is_connection_loss_on_startup)",
     Consumer.on_ready: "(self)",
     Consumer.shutdown: "(self)",
     Consumer.update_strategies: "(self)",
@@ -58,7 +59,7 @@ SIGNATURES = {
     Request.on_failure: "(self, exc_info, send_failed_event=True, return_ok=False)",
     Request._success_was_stored: "(self)",
     Request.cancel: "(self, pool, signal=None, emit_retry=True)",
-    Worker.install_platform_tweaks: "(self, worker)",
+    Worker.on_start: "(self)",
     Worker.wait_for_soft_shutdown: "(self)",
     Worker.register_with_event_loop: "(self, hub)",
     Worker._process_task: "(self, req)",
@@ -176,6 +177,7 @@ def test_a_free_process_is_one_of_a_semaphore_that_serves_in_order():
 
 def test_a_sigterm_is_one_of_the_signals_that_the_worker_installs():
     assert "install_worker_term_handler(worker)" in inspect.getsource(Worker.install_platform_tweaks)
+    assert "self.install_platform_tweaks(self)" in inspect.getsource(Worker.on_start)
     assert "'celery.apps.worker:Worker'" in inspect.getsource(celery.Celery.Worker.func)
 
 

@@ -1,11 +1,22 @@
-"""Waits for a broker that is away: says so once, and comes back soon after it does."""
+"""Wait for a broker that is away, and keep what belongs to it until it is back.
+
+Runs in: worker main process.
+
+On Redis, what runs goes on and is acknowledged by the next connection. RabbitMQ redelivers all of it at once:
+there the worker ends what it runs.
+"""
 
 import time
-from collections.abc import Callable
+import warnings
 from typing import Any
 
+from celery.bootsteps import ConsumerStep
+from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import get_logger
+from celery.worker import consumer, state
 
+from celery_runtime import health
+from celery_runtime.brokers import WorkerChannel
 from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.worker.liveness import Liveness
 
@@ -15,49 +26,101 @@ PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 5.0  # seconds between two attempts
 
 
-def wait_patiently(connection: Any, liveness: Liveness) -> None:
-    """Change how this connection of a worker is established.
+class ReconnectingConsumer(consumer.Consumer):
+    """Outlives the loss of its connection."""
 
-    Celery logs every attempt as an error, and waits up to 30 seconds for the next.
-    """
-    ensure = connection.ensure_connection
+    first_connection_attempt: bool
 
-    def ensure_connection(_errback: Any, max_retries: int | None, callback: Callable[[], None]) -> Any:
-        since = time.monotonic()
-        is_told = False
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._liveness = Liveness(self.timer, self.app.conf.worker_liveness_interval)
+        # By delivery tag: what Redis could not be told before the connection was lost.
+        self._not_returned: dict[str, float] = {}  # since when
+        self._not_acknowledged: set[str] = set()
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Wait until the broker can be worked with: log that once, and come back soon after it does.
+
+        Celery logs every attempt as an error, and waits up to 30 seconds for the next.
+        """
+        conf = self.app.conf
+        if not conf[self._get_connection_retry_type(self.first_connection_attempt)]:
+            return super().ensure_connected(conn)
+        since, is_told = time.monotonic(), False
 
         def tell(error: BaseException, _interval: float) -> None:
             nonlocal is_told
             if not is_told:
                 is_told = True
-                liveness.tell("waiting for its broker")
-                logger.error("the worker waits for its broker at %s: %s", connection.as_uri(), error)
+                self._liveness.tell("waiting for its broker")
+                logger.error("the worker waits for its broker at %s: %s", conn.as_uri(), error)
 
         def go_on() -> None:
-            liveness.touch()
-            callback()  # a worker that is to stop does
+            self._liveness.touch()
+            state.maybe_shutdown()
 
+        most = conf.broker_connection_max_retries
         while True:
-            found = ensure(tell, max_retries, 1, 1, LONGEST_PAUSE, callback=go_on)
-            refusal = _refusal(connection)
+            conn.ensure_connection(tell, most, 1, 1, LONGEST_PAUSE, callback=go_on)
+            refusal = _refusal(conn)
             if refusal is None:
                 break
             tell(refusal, PAUSE)
-            connection.close()
+            conn.close()
             time.sleep(PAUSE)
             go_on()
         if is_told:
             logger.warning("the broker is back after %.0f s", time.monotonic() - since)
-        return found
+        self.first_connection_attempt = False
+        return conn
 
-    connection.ensure_connection = ensure_connection
+    def connection_for_write(self, url: str | None = None, heartbeat: float | None = None) -> Any:
+        """Connect what sends events, without confirms: RabbitMQ sends none while it is short of memory."""
+        connection = self.app.connection_for_write(url=url, heartbeat=heartbeat)
+        connection.transport_options = {**connection.transport_options, "confirm_publish": False}
+        return self.ensure_connected(connection)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        if not isinstance(exc, self.connection_errors) and not refuses_for_now(exc):
+            raise exc  # defaults.py has Celery reconnect after any channel error of Redis
+        for request in tuple(state.active_requests):
+            # Else Redis, where it still answers, requeues what runs, and it runs twice at the same time.
+            request.message.channel.let_go(request.message.delivery_tag)
+        if self.task_consumer:  # a Redis that is away takes back nothing
+            channel: WorkerChannel = self.task_consumer.channel
+            self._not_returned.update(dict.fromkeys(channel.held(), time.time()))
+            self._not_acknowledged.update(channel.unacknowledged)
+        with warnings.catch_warnings():
+            # Celery explains at length that it cancels no tasks; on Redis that is right, see defaults.py.
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
+        for step in self.steps:
+            if isinstance(step, ConsumerStep):
+                # These consumers ended with the connection. Celery would close them again, and crash.
+                step.consumers = None
+
+    def on_ready(self) -> None:
+        super().on_ready()
+        channel: WorkerChannel = self.task_consumer.channel
+        for request in tuple(state.active_requests):
+            request.outlived_connection = True
+            if not request.message.acknowledged:  # or it would fill the prefetch limit for ever
+                channel.adopt(request.message)
+        while self._not_acknowledged:
+            channel.acknowledge(self._not_acknowledged.pop())
+        while self._not_returned:
+            channel.give_back(*self._not_returned.popitem())
+        self._liveness.tell(health.READY)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._liveness.end()
 
 
 def _refusal(connection: Any) -> Exception | None:
-    """Return why a broker that answers could not be worked with."""
+    """Return the error of a broker that answers, but cannot be worked with for now."""
     try:
-        if check := getattr(connection.default_channel, "check_writes", None):
-            check()
+        connection.default_channel.check_writes()
     except (*connection.connection_errors, *connection.channel_errors) as error:
         return error if isinstance(error, connection.connection_errors) or refuses_for_now(error) else None
     return None

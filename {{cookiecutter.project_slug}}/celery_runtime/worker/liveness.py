@@ -1,4 +1,7 @@
-"""The file by which a worker tells `health.py` that its loop turns, and what it is at."""
+"""Keep the file by which a worker tells `health.py` that its loop turns, and what its state is.
+
+Runs in: worker main process.
+"""
 
 import os
 import stat
@@ -13,11 +16,11 @@ logger = get_logger(__name__)
 
 
 class Liveness:
-    """One worker's file. A worker that cannot keep one runs without, and says so.
+    """The file of one worker. A worker that cannot keep one runs without, and logs that.
 
     Args:
         timer: that of the worker's loop.
-        interval: seconds between two touches; the probe's limit must be well above.
+        interval: seconds between two touches; the limit of the probe must be well above.
     """
 
     def __init__(self, timer: Any, interval: float) -> None:
@@ -31,12 +34,9 @@ class Liveness:
             timer.call_repeatedly(interval, self.touch)
 
     def tell(self, state: str) -> None:
-        """Write what the worker is at, such as "ready"."""
+        """Write the state of the worker, such as "ready"."""
         if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(f"{os.getpid()} {state}")
-            self._file.flush()
+            Path(self._file.name).write_text(f"{os.getpid()} {state}")  # the lock is that of the file
 
     def touch(self) -> None:
         if self._file is not None:

@@ -1,6 +1,6 @@
-"""A bound on the memory of each process that runs tasks: what asks for more gets a `MemoryError`.
+"""Bound the memory of each process that runs tasks: one that asks for more gets a `MemoryError`.
 
-Without it the kernel ends some process when the machine's memory is used up, which may be another one.
+Without it, the kernel ends some process when the machine's memory is used up, which may be another one.
 """
 
 import sys
@@ -11,7 +11,7 @@ MEGABYTE = 1024 * 1024
 
 
 def check(megabytes: int | None) -> None:
-    """Raise `ConfigurationError` where the platform knows no such bound."""
+    """Raise `ConfigurationError` where the platform has no such bound. Runs in: worker main process."""
     if megabytes and sys.platform != "linux":
         raise ConfigurationError(
             "CELERY_TASK_MEMORY_LIMIT is set, and only Linux can enforce it", "Unset it on this machine."
@@ -19,7 +19,7 @@ def check(megabytes: int | None) -> None:
 
 
 def limit_process(megabytes: int | None) -> None:
-    """Bound the data that this process may allocate, files and shared memory aside."""
+    """Bound the data of this process, without files and shared memory. Runs in: task process."""
     if megabytes:
         import resource  # not on Windows
 

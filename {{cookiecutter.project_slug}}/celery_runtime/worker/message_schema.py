@@ -1,14 +1,16 @@
-"""What a worker must not let in: messages that no publisher of tasks makes, on which it would break.
+"""Check that a message is a task as Celery writes it: a worker breaks on some that are not.
 
-Celery reads some parts of a message in its main process without asking what they are, and a worker that ends
-on one gets it again when it starts anew. The body of a message is decoded here, as Celery does next.
+Runs in: worker main process.
 
-Source: celery/worker/strategy.py and request.py, Celery 5.7; each type was found by breaking a worker.
+Celery reads parts of a message in its main process without looking at their types, and a worker that ends on
+one gets it again when it starts anew. Each type below was found by breaking a worker.
+
+Source: celery/worker/strategy.py and request.py, Celery 5.7.
 """
 
-from collections.abc import Callable, Mapping
+import re
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed, SerializerNotInstalled
@@ -20,146 +22,19 @@ from celery_runtime.text import is_name
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
 
-
-class Problem(NamedTuple):
-    """Why a message is turned away: one of those of `message` in kinds.py, and what is wrong, for people."""
-
-    kind: str
-    text: str
-
-
-class _Malformed(Exception):
-    pass
-
-
-def problem_of(message: Any) -> Problem | None:
-    """Return what keeps a worker from reading a `kombu.Message`, None where it is a task as Celery writes it."""
-    try:
-        _check_properties(message.properties)
-        _check_headers(message.headers)
-    except _Malformed as error:
-        return Problem(kinds.MALFORMED, str(error))
-    if len(message.body or b"") > LARGEST_BODY:
-        return Problem(kinds.TOO_LARGE, f"its body has more than {LARGEST_BODY} bytes")
-    try:
-        payload = message.payload
-    except (ContentDisallowed, SerializerNotInstalled) as error:
-        return Problem(kinds.REFUSED_CONTENT, str(error))
-    except Exception as error:  # noqa: BLE001 - a decoder can raise anything
-        return Problem(kinds.UNDECODABLE, f"{type(error).__name__}: {error}")
-    if not is_shallow(payload) or not is_shallow(message.headers):
-        return Problem(kinds.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
-    try:
-        if "task" in message.headers:
-            _check_body(payload)
-        else:
-            _check_old_body(payload, message.headers)
-    except _Malformed as error:
-        return Problem(kinds.MALFORMED, str(error))
-    return None
-
-
-def _check_properties(properties: Any) -> None:
-    _require(isinstance(properties, dict), "its properties are no dict")
-    if UNREADABLE in properties:
-        raise _Malformed(properties[UNREADABLE])
-    _check(properties, _PROPERTIES)
-
-
-def _check_headers(headers: Any) -> None:
-    _require(_is_dict(headers), "its headers are no dict of names")
-    if "task" in headers:  # Celery 3 had it in the body
-        _check_stated(headers)
-
-
-def _check_stated(fields: dict[str, Any]) -> None:
-    """Check what the headers of a message state, or its body where Celery 3 has written it."""
-    _require(_HIDDEN.isdisjoint(fields), "its headers hide what a task's request is made of")
-    _require(is_name(fields["task"]), "its task is no printable text of 1 to 255 bytes")
-    _require(is_name(fields.get("id")), "its id is no printable text of 1 to 255 bytes")
-    _check(fields, _FIELDS)
-
-
-def _check_body(body: Any) -> None:
-    _require(isinstance(body, _LISTS) and len(body) == 3, "its body is no list of args, kwargs and embed")
-    args, kwargs, embed = body
-    _check_arguments(args, kwargs)
-    if embed:
-        _require(_is_dict(embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is no dict of links")
-        _check(embed, _LINKS)
-
-
-def _check_old_body(body: Any, headers: dict[str, Any]) -> None:
-    _require(_is_dict(body) and "task" in body, "it names no task")
-    stated = {**body, **headers}  # Celery lets the headers win
-    _check_stated(stated)
-    _check_arguments(stated.get("args", []), stated.get("kwargs", {}))
-
-
-def _check_arguments(args: Any, kwargs: Any) -> None:
-    _require(isinstance(args, _LISTS), "its args are no list")
-    _require(_is_dict(kwargs), "its kwargs are no dict of names")
-
-
-def _check(parts: dict[str, Any], tests: Mapping[str, tuple[str, Callable[[Any], bool]]]) -> None:
-    for name, (what, fits) in tests.items():
-        value = parts.get(name)
-        if value is not None and not fits(value):
-            raise _Malformed(f"its {name} is no {what}")
-
-
-def _require(fits: bool, problem: str) -> None:
-    if not fits:
-        raise _Malformed(problem)
-
-
-def _is_text(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-
-
-def _is_priority(value: Any) -> bool:
-    return _is_number(value) and value <= 255
-
-
-def _are_seconds(value: Any) -> bool:
-    if not isinstance(value, _LISTS) or len(value) != 2:
-        return False
-    return all(
-        one is None or _is_number(one) or (isinstance(one, float) and 0 <= one < 2**31) for one in value
-    )
-
-
-def _is_moment(value: Any) -> bool:
-    try:
-        year = datetime.fromisoformat(value).year
-    except (TypeError, ValueError):
-        return False
-    return 1 < year < 9999  # to tell others in another time zone would overflow
-
-
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, _LISTS) and all(isinstance(one, str) for one in value)
-
-
-def _is_signature(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("task"), str):
-        return False
-    args, *dicts = (value.get(name) for name in ("args", "kwargs", "options"))
-    return isinstance(args, list | tuple | None) and all(isinstance(one, dict | None) for one in dicts)
-
-
-def _are_signatures(value: Any) -> bool:
-    return all(map(_is_signature, value if isinstance(value, _LISTS) else [value]))
+# What each part must be, where it is stated: see `_is`.
+LINKS = {**dict.fromkeys(("callbacks", "errbacks", "chain"), "list of tasks"), "chord": "task"}
+FIELDS = {
+    **dict.fromkeys(("eta", "expires"), "moment"),
+    **dict.fromkeys(("retries", "group_index", "replaced_task_nesting"), "number"),
+    **dict.fromkeys(("shadow", "root_id", "parent_id", "group", "taskset", "reply_to"), "text"),
+    **dict.fromkeys(("origin", "lang", "argsrepr", "kwargsrepr"), "text"),
+    **dict.fromkeys(("headers", "stamps"), "dict of names"),
+    "stamped_headers": "list of texts",
+    "timelimit": "pair of seconds",
+    **LINKS,
+}
+PROPERTIES = {"reply_to": "text", "correlation_id": "text", "priority": "number up to 255"}
 
 
 def _is_data(name: str) -> bool:
@@ -167,26 +42,109 @@ def _is_data(name: str) -> bool:
     return not (name.startswith("_") or callable(value) or isinstance(value, property))
 
 
-_LISTS = (list, tuple)
-# Headers, and what is embedded in the body, become attributes of `task.request`: these would hide its methods
-# or its private state, and those would hide what the headers say.
-_HIDDEN = frozenset(name for name in dir(Context) if not _is_data(name)) | {"called_directly", "is_eager"}
-_LINKS = {
-    **dict.fromkeys(("callbacks", "errbacks", "chain"), ("list of tasks", _are_signatures)),
-    "chord": ("task", _is_signature),
-}
-_NOT_EMBEDDED = frozenset(dir(Context)) - set(_LINKS)
-_FIELDS = {
-    **dict.fromkeys(("eta", "expires"), ("moment", _is_moment)),
-    **dict.fromkeys(("retries", "group_index", "replaced_task_nesting"), ("number", _is_number)),
-    **dict.fromkeys(("shadow", "root_id", "parent_id", "group", "taskset", "reply_to"), ("text", _is_text)),
-    **dict.fromkeys(("origin", "lang", "argsrepr", "kwargsrepr"), ("text", _is_text)),
-    **dict.fromkeys(("headers", "stamps"), ("dict of names", _is_dict)),
-    "stamped_headers": ("list of texts", _are_texts),
-    "timelimit": ("pair of seconds", _are_seconds),
-    **_LINKS,
-}
-_PROPERTIES = {
-    **dict.fromkeys(("reply_to", "correlation_id"), ("text", _is_text)),
-    "priority": ("number up to 255", _is_priority),
-}
+# Headers and `embed` become attributes of `task.request`. These would overwrite its methods and private
+# state, and those what the headers say.
+_HIDDEN = {name for name in dir(Context) if not _is_data(name)} | {"called_directly", "is_eager"}
+_NOT_EMBEDDED = set(dir(Context)) - set(LINKS)
+_SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one cannot be encoded
+
+
+class Rejection(Exception):
+    """Why a message is rejected: one of the kinds of `message` in kinds.py, and the reason, for people."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(kind, reason)
+        self.kind = kind
+        self.reason = reason
+
+
+def check(message: Any) -> None:
+    """Raise `Rejection` where no worker can run a `kombu.Message`; decode its body, as Celery does next."""
+    properties, headers = message.properties, message.headers
+    _require(isinstance(properties, dict), "its properties are not a dict")
+    _require(UNREADABLE not in properties, str(properties.get(UNREADABLE)))
+    _check_types(properties, PROPERTIES)
+    _require(_is("dict of names", headers), "its headers are not a dict of names")
+    is_of_celery_3 = "task" not in headers  # which wrote everything into the body
+    if not is_of_celery_3:
+        _check_fields(headers)
+    if len(message.body or b"") > LARGEST_BODY:
+        raise Rejection(kinds.TOO_LARGE, f"its body has more than {LARGEST_BODY} bytes")
+    payload = _decoded(message)
+    if not is_shallow(payload) or not is_shallow(headers):
+        raise Rejection(kinds.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
+    if is_of_celery_3:
+        _require(_is("dict of names", payload) and "task" in payload, "it names no task")
+        fields = {**payload, **headers}  # Celery lets the headers win
+        _check_fields(fields)
+        args, kwargs, embed = fields.get("args", []), fields.get("kwargs", {}), None
+    else:
+        is_body = _is("list", payload) and len(payload) == 3
+        _require(is_body, "its body is not a list of args, kwargs and embed")
+        args, kwargs, embed = payload
+    _require(_is("list", args), "its args are not a list")
+    _require(_is("dict of names", kwargs), "its kwargs are not a dict of names")
+    if embed:
+        is_embed = _is("dict of names", embed) and _NOT_EMBEDDED.isdisjoint(embed)
+        _require(is_embed, "its embed is not a dict of links")
+        _check_types(embed, LINKS)
+
+
+def _decoded(message: Any) -> Any:
+    try:
+        return message.payload
+    except (ContentDisallowed, SerializerNotInstalled) as error:
+        raise Rejection(kinds.REFUSED_CONTENT, str(error)) from error
+    except Exception as error:  # a decoder can raise anything
+        raise Rejection(kinds.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+
+
+def _check_fields(fields: dict[str, Any]) -> None:
+    _require(_HIDDEN.isdisjoint(fields), "its headers hide attributes of a task's request")
+    for name in ("task", "id"):
+        _require(is_name(fields.get(name)), f"its {name} is not a printable text of 1 to 255 bytes")
+    _check_types(fields, FIELDS)
+
+
+def _check_types(parts: dict[str, Any], types: dict[str, str]) -> None:
+    for name, words in types.items():
+        if (value := parts.get(name)) is not None and not _is(words, value):
+            raise Rejection(kinds.MALFORMED, f"its {name} is not a {words}")
+
+
+def _require(is_right: bool, reason: str) -> None:
+    if not is_right:
+        raise Rejection(kinds.MALFORMED, reason)
+
+
+def _is(words: str, value: Any) -> bool:
+    """Return whether a value is what these words say."""
+    match words:
+        case "text":
+            return isinstance(value, str) and not _SURROGATE.search(value)
+        case "number":
+            return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+        case "number up to 255":
+            return _is("number", value) and value <= 255
+        case "seconds":
+            return value is None or _is("number", value) or (isinstance(value, float) and 0 <= value < 2**31)
+        case "pair of seconds":
+            return _is("list", value) and len(value) == 2 and all(_is("seconds", one) for one in value)
+        case "moment":
+            try:
+                return 1 < datetime.fromisoformat(value).year < 9999  # others overflow in another time zone
+            except (TypeError, ValueError):
+                return False
+        case "list":
+            return isinstance(value, list | tuple)
+        case "list of texts":
+            return _is("list", value) and all(isinstance(one, str) for one in value)
+        case "dict of names":
+            return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+        case "list of tasks":
+            return all(_is("task", one) for one in (value if _is("list", value) else [value]))
+        case "task":
+            parts = {"task": str, "args": list | tuple | None, "kwargs": dict | None, "options": dict | None}
+            is_dict = isinstance(value, dict)
+            return is_dict and all(isinstance(value.get(name), types) for name, types in parts.items())
+    raise ValueError(words)

@@ -1,9 +1,9 @@
-"""Works around bugs of the process pool of Celery 5.7.
+"""Work around bugs of the process pool of Celery 5.7.
 
-Runs in: the worker's main process. Every function takes the `AsynPool` of the worker.
+Runs in: worker main process. Every function takes the `AsynPool` of the worker.
 
-Source: celery/concurrency/asynpool.py (`_event_process_exit`, `_track_child_process`, `_create_timelimit_handlers`),
-billiard/pool.py (`_join_exited_workers`), Celery 5.7.
+Source: celery/concurrency/asynpool.py (`_event_process_exit`, `_track_child_process`,
+`_create_timelimit_handlers`), billiard/pool.py (`_join_exited_workers`), Celery 5.7.
 """
 
 import time
@@ -14,11 +14,12 @@ GRACE = 5.0  # seconds
 
 
 def notice_at_once(pool: Any, hub: Any) -> None:
-    """Notice at once that a process of the pool has ended. Call it each time before the pool is registered with the loop.
+    """Notice at once that a process has ended. Call it before the pool is registered with the loop.
 
-    Celery is told by the end of a pipe, which closes slightly before `waitpid` succeeds. It checks once, too early,
-    and then notices only in its sweep every 5 s: until then a task that killed its process seems to run, and may come
-    to its time limit. If the worker reconnects in that time, it ends with "file descriptor is None".
+    Celery learns of it by the end of a pipe, which closes slightly before `waitpid` succeeds. It checks once,
+    too early, and then notices only in its sweep every 5 s: until then a task that killed its process seems
+    to run, and may come to its time limit. A worker that reconnects in that time ends with "file descriptor
+    is None".
     """
     for process in pool._pool:
         if getattr(process, "_sentinel_poll", True) is None:  # no longer watched, and not yet gone
@@ -36,13 +37,10 @@ def notice_at_once(pool: Any, hub: Any) -> None:
 
 
 def drop_late_soft_limits(pool: Any) -> None:
-    """Leave out a soft limit that is not below the hard one, which the pool would not look for until then.
+    """Drop a soft limit that is not below the hard one. Call it after the pool is registered with the loop.
 
-    It is the one of the settings, where a task or a call states a time limit alone. Call it each time after the pool was
-    registered with the loop.
-
-    Args:
-        pool: the `AsynPool` of a worker.
+    Celery looks for the hard limit only once the soft one has come. The soft one is that of the settings,
+    where a task or a call states a time limit alone.
     """
     start_timers = pool.on_timeout_set
 
@@ -53,21 +51,17 @@ def drop_late_soft_limits(pool: Any) -> None:
 
 
 def end_soon(pool: Any, job: Any) -> None:
-    """Have what was sent a SIGTERM killed where it does not heed that. Its limits are void.
-
-    Args:
-        pool: the `AsynPool` of a worker.
-        job: what it made of the task.
-    """
+    """Have a job that was sent a SIGTERM killed where it does not heed that, which Celery does not."""
     if hasattr(pool, "on_timeout_set"):
         pool.on_timeout_cancel(job)
         pool.on_timeout_set(job, None, GRACE)
 
 
 def put_off_overdue(pool: Any, timer: Any) -> None:
-    """Act a little later on the limits that came while the worker's loop stood still, as while it waits for its broker.
+    """Postpone the time limits that came while the loop stood still, as while it waits for its broker.
 
-    Their tasks may have ended meanwhile, which the worker does not know yet, or be about to store their results.
+    Celery acts on them at once. Their tasks may have ended meanwhile, which the worker does not know yet, or
+    be about to store their results.
     """
     now = time.monotonic()
     for due, _, entry in timer.queue:

@@ -1,6 +1,8 @@
-"""The worker program, which stops gently within a time."""
+"""Stop the worker gently, within a time.
 
-import atexit
+Runs in: worker main process.
+"""
+
 import os
 import signal
 import threading
@@ -11,7 +13,7 @@ from typing import Any
 
 from celery import platforms, signals
 from celery.apps import worker
-from celery.apps.worker import _reload_current_worker, safe_say
+from celery.apps.worker import safe_say
 from celery.platforms import EX_FAILURE, EX_OK
 from celery.worker import state
 
@@ -20,27 +22,19 @@ from celery_runtime.worker.request import Request
 
 LOOK_EVERY = 0.2  # seconds
 STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
-# Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: a worker gets it twice.
+# Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: it comes twice.
 ONE_PRESS = 1.0
 
 
 class Worker(worker.Worker):
     """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when what runs has ended.
 
-    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; what has not ended by then, or by a
-    second Ctrl+C, goes back to its queue.
-    Celery's own soft shutdown, behind the environment variable REMAP_SIGTERM, sleeps for all of that time and
-    answers neither the broker nor a probe meanwhile. And its warm one waits for the tasks outside its loop, where another
-    thread acknowledges them: some are not, and run twice.
+    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; tasks that have not
+    ended by then, or by a second Ctrl+C, return to their queue. Celery's own soft shutdown sleeps for all of
+    that time, and answers neither the broker nor a probe meanwhile. Its warm one waits for the tasks outside
+    its loop, where another thread acknowledges them: some are not, and run twice.
     """
 
-    # The stubs of Celery do not know these.
-    app: Any
-    consumer: Any
-    hostname: str
-    hub: Any
-    pool: Any
-    timer: Any
     _is_stopping = False
     _has_deadline = False
     _interrupted_at: float | None = None
@@ -49,17 +43,16 @@ class Worker(worker.Worker):
 
     def on_start(self) -> None:
         super().on_start()
+        # Signal handlers send it, of which one may interrupt another: with Celery's lock that waits for ever.
+        signals.worker_shutting_down.lock = threading.RLock()
+        if hasattr(signal, "SIGQUIT"):
+            platforms.signals.update(SIGTERM=self._on_sigterm, SIGINT=self._on_sigint)
+        if not self._isatty:
+            # Celery would start the worker anew in the middle of whatever it does.
+            platforms.signals.ignore("SIGHUP")
         if self.hub:
             self._looked_at = time.monotonic()
             self.timer.call_repeatedly(LOOK_EVERY, self._look)
-
-    def install_platform_tweaks(self, worker: Any) -> None:
-        super().install_platform_tweaks(worker)
-        # Sent by signal handlers, of which one may interrupt another: with Celery's lock the second waits for ever.
-        signals.worker_shutting_down.lock = threading.RLock()
-        if hasattr(signal, "SIGQUIT"):
-            platforms.signals["SIGTERM"] = self._on_sigterm
-            platforms.signals["SIGINT"] = self._on_sigint
 
     def register_with_event_loop(self, hub: Any) -> None:
         prefork = getattr(self.pool, "_pool", None)
@@ -70,7 +63,7 @@ class Worker(worker.Worker):
             drop_late_soft_limits(prefork)
 
     def wait_for_soft_shutdown(self) -> None:
-        """Do not wait: a SIGTERM has, and whoever hits Ctrl-C twice is in a hurry."""
+        """Do not wait: a SIGTERM has, and a second Ctrl+C means at once."""
 
     def _on_sigterm(self, *_: Any) -> None:
         if self._has_deadline:
@@ -94,9 +87,6 @@ class Worker(worker.Worker):
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
-        # It would start the worker anew once it has ended.
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        atexit.unregister(_reload_current_worker)
         signals.worker_shutting_down.send(sender=self.hostname, sig=name, how="Warm", exitcode=EX_OK)
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK
@@ -107,14 +97,14 @@ class Worker(worker.Worker):
         timer.start()
 
     def _exit_at_last(self) -> None:
-        """Called where the stop hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
+        """End a stop that hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
         safe_say("worker: ends now, with what still runs, which runs again")
         with suppress(Exception):
-            self.consumer.hand_back()
+            self.consumer.requeue_running()
         os._exit(EX_FAILURE)
 
     def _look(self) -> None:
-        """Called by the loop, of whose timers this is always the next."""
+        """Look after the pool and the stop. The loop calls it, as its next timer at any time."""
         before, self._looked_at = self._looked_at, time.monotonic()
         prefork = getattr(self.pool, "_pool", None)
         if self._looked_at - before > STANDSTILL and hasattr(prefork, "on_timeout_set"):
