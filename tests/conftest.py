@@ -5,9 +5,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +14,10 @@ from scripts.faults import install_libraries
 from scripts.rabbitmq import virtual_host
 from scripts.rabbitmq_node import RabbitMQNode, rabbitmq_node
 from scripts.redis_server import RedisServer, redis_server
-from scripts.unavailable import Unavailable
 
-collect_ignore = ["machinery"]  # these are run where they belong, by test_machinery.py
+from .availability import lent
+
+collect_ignore = ["runtime"]  # the tests of the library have settings of their own: `make test-runtime`
 
 OPTIONS = {
     "framework": ("django", "plain"),
@@ -87,24 +86,6 @@ def copy_with_libraries(baked: Callable[..., BakedProject], tmp_path: Path) -> B
     shutil.copytree(lent.package, folder / lent.slug)
     (folder / ".venv").symlink_to(lent.path / ".venv")
     return BakedProject(folder, lent.slug)
-
-
-def unavailable(reason: str) -> None:
-    """Skip with the reason; where CI promises every server, fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@contextmanager
-def lent(service: AbstractContextManager[Any]) -> Iterator[Any]:
-    """Enter it; where it is not to be had on this machine, skip or fail with the reason."""
-    with ExitStack() as stack:
-        try:
-            entered = stack.enter_context(service)
-        except Unavailable as error:
-            unavailable(str(error))
-        yield entered
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.baking import BakedProject
 
-from .conftest import unavailable
+from .availability import unavailable
 from .faults.address import Address
 from .faults.fault import Unavailable
 from .faults.postgresql_process import give_away, initialize, programs, server

@@ -1,7 +1,5 @@
 """Tasks of the tests: the worker is told to import this module as well."""
 
-import os
-import signal
 import time
 import urllib.request
 from pathlib import Path
@@ -51,21 +49,6 @@ def hang():
         time.sleep(30)
     except SoftTimeLimitExceeded:
         time.sleep(30)
-
-
-@app.task(queue="tasks", policy=SOON)
-def kill_own_process(notes):
-    with Path(notes).open("a") as file:
-        file.write("run\n")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@app.task(queue="tasks", policy=SOON)
-def be_killed_once(notes):
-    if not Path(notes).exists():
-        Path(notes).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "done"
 
 
 @app.task(queue="tasks", policy=SOON)

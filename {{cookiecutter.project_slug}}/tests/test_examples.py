@@ -8,7 +8,7 @@ import pytest
 
 from {{ cookiecutter.project_slug }} import app, celery_tasks
 
-from .answering_server import AnsweringServer
+from celery_runtime.testing.http import AnsweringServer
 
 FOLDER = Path(celery_tasks.__path__[0])
 DOCUMENTED = sorted(path.stem for path in FOLDER.glob("ex*.py") if ". Prints" in path.read_text())

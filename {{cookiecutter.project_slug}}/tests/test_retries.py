@@ -2,7 +2,7 @@
 
 from {{ cookiecutter.project_slug }} import app
 
-from .answering_server import AnsweringServer
+from celery_runtime.testing.http import AnsweringServer
 from .tasks import fetch, lose_connection_once
 
 

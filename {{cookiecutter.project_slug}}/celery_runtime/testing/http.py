@@ -1,3 +1,8 @@
+"""Answer HTTP requests as a test says.
+
+Runs in: the tests.
+"""
+
 import threading
 import time
 from email.message import Message
@@ -8,7 +13,7 @@ Answer = tuple[int, dict[str, str]]
 
 
 class AnsweringServer:
-    """An HTTP server on this machine that gives these answers in turn, the last one again and again.
+    """Serve HTTP on this machine, with these answers in turn, and the last one again and again.
 
     An answer is a status and its headers; a status of 0 closes the connection without one.
     """

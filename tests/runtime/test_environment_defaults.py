@@ -1,4 +1,4 @@
-from {{ cookiecutter.project_slug }} import app
+from shop import app
 
 
 def test_without_a_broker_nothing_starts_outside_development(copy):

@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 
-from ..conftest import server
-
 BUSY = """
     import time
 
@@ -75,7 +73,7 @@ def test_a_worker_that_waits_for_its_broker_is_alive_and_not_ready(copy):
     use_own_folder(copy)
     copy.write("ex1.py", BUSY)
     copy.environment["CELERY_BROKER_URL"] = f"redis+socket://{copy.root}/nobody.sock?virtual_host=0"
-    copy.environment["CELERY_RESULT_BACKEND"] = server.url(1)
+    copy.environment["CELERY_RESULT_BACKEND"] = os.environ["CELERY_BROKER_URL"]
     log = (copy.root / "log").open("w+")
     command = [sys.executable, "-m", "celery", "-A", copy.package, "worker", "--concurrency", "1"]
     worker = subprocess.Popen(command, cwd="/", env=copy.environment, stdout=log, stderr=log)

@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from ..answering_server import AnsweringServer
+from celery_runtime.testing.http import AnsweringServer
 
 TASKS = """
     import sqlite3

@@ -2,7 +2,7 @@
 
 import time
 
-from ..answering_server import AnsweringServer
+from celery_runtime.testing.http import AnsweringServer
 
 FETCH = """
     import urllib.request

@@ -9,14 +9,14 @@ from .crash_tasks import dead_letters, never_time_out, prepare, publish
 
 @pytest.fixture
 def ask(server):
-    client = server._client()
+    client = server.client()
     yield client.execute_command
     client.close()
 
 
 @pytest.fixture
 def project(copy, server):
-    prepare(copy, server.url())
+    prepare(copy, server.url)
     never_time_out(copy)
     return copy
 
@@ -41,7 +41,7 @@ def test_a_replica(project, ask, start, tasks):
 
 
 def test_no_room(project, server, ask, start):
-    worker = start(CELERY_RESULT_BACKEND=server.url())  # as by default
+    worker = start(CELERY_RESULT_BACKEND=server.url)  # as by default
     publish(project, *["sleeper.delay(0.2)"] * 10)
     worker.wait_for(project.notes)
     ask("CONFIG", "SET", "maxmemory", "1")

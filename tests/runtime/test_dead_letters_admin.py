@@ -11,14 +11,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client, override_settings
 
-from celery_runtime import dead_letters, defaults
+from celery_runtime import dead_letters
 from celery_runtime.brokers import urls
 from celery_runtime.dead_letters.build import REQUEUES_HEADER
 from shop import app
 
-from ..project_copy import ProjectCopy
-from ..worker_process import WorkerProcess
-from .conftest import running_copy
+from celery_runtime.testing.project import ProjectCopy
+from celery_runtime.testing.worker import WorkerProcess
+from .lending import running_copy, use_broker
 
 LIST = "/admin/dead_letters/deadletter/"
 REQUEUE, PURGE = f"{LIST}requeue/", f"{LIST}purge/"
@@ -44,17 +44,6 @@ Running = tuple[ProjectCopy, WorkerProcess]
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running_copy(request.param, tmp_path_factory.mktemp("admin"), TASKS) as one:
         yield one
-
-
-def use_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process publish to another broker, and find its dead letters there."""
-    computed = defaults.settings(app.main, lambda name, default: url if name == "broker_url" else default)
-    options = computed["broker_transport_options"]
-    monkeypatch.setenv("CELERY_BROKER_URL", url)
-    monkeypatch.setitem(app.conf, "broker_transport_options", options)
-    monkeypatch.setattr(app, "_pool", None)
-    monkeypatch.setattr(app.amqp, "_producer_pool", None)
-    monkeypatch.setitem(vars(app), "dead_letters", dead_letters.DeadLetters(app))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from celery_runtime import TransientError, Verdict, classify
 
-from .answering_server import AnsweringServer
+from celery_runtime.testing.http import AnsweringServer
 
 
 def verdict_on(cause):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import running_copy
+from .lending import running_copy
 
 TASKS = """
     from PACKAGE.celery_config import app

@@ -4,8 +4,8 @@ import json
 
 from shop import app
 
-from ..project_copy import ProjectCopy
-from ..worker_process import WorkerProcess
+from celery_runtime.testing.project import ProjectCopy
+from celery_runtime.testing.worker import WorkerProcess
 
 TASKS = """
     import time
@@ -23,7 +23,7 @@ TASKS = """
 
 def test_the_whole_entry_is_a_line_in_the_log_and_the_worker_lives_on(server, tmp_path):
     copy = ProjectCopy(app.main, tmp_path).create()
-    copy.environment["CELERY_BROKER_URL"] = server.url()
+    copy.environment["CELERY_BROKER_URL"] = server.url
     copy.write("ex1.py", TASKS)
     publish = """
         from PACKAGE.celery_tasks.ex1 import fail_when_told

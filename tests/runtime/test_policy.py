@@ -28,7 +28,7 @@ def test_a_table_that_cannot_be_is_one_line(copy, kind, action, problem):
     {
         '"netwrk.tls": Fail()': "the first word of the kind 'netwrk.tls' must be one of ",
         '"network.tls": Retry(atempts=3)': "Retry.__init__() got an unexpected keyword argument 'atempts'",
-        '**by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
+        '**__import__("celery_runtime").by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
     }.items(),
 )
 def test_a_wrong_table_keeps_everything_from_starting(copy, wrong, problem):

@@ -1,6 +1,6 @@
 import json
 
-from .project_copy import ProjectCopy
+from celery_runtime.testing.project import ProjectCopy
 
 TASK = """
     from celery import shared_task

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .conftest import running_copy
+from .lending import running_copy
 
 TASKS = """
     import os

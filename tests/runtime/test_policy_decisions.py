@@ -3,7 +3,7 @@ import math
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry import policy
 from celery_runtime.retry.policy import Failures, Policy
-from {{ cookiecutter.project_slug }}.error_policy import MAX_AGE, POLICY, Fail, Retry, Wait
+from shop.error_policy import MAX_AGE, POLICY, Fail, Retry, Wait
 
 NOW = 1_000_000.0
 TABLE = Policy(

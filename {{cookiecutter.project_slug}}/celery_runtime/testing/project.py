@@ -1,3 +1,8 @@
+"""Copy the project, so that a test can write task files and change settings.
+
+Runs in: the tests. What a copy runs is in processes of its own.
+"""
+
 import importlib
 import os
 import shutil
@@ -5,11 +10,9 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import celery_runtime
-
-from .isolation import PRELUDE
 
 NOTE_TASK = """
     from pathlib import Path
@@ -20,10 +23,26 @@ NOTE_TASK = """
         with Path("NOTES_FILE").open("a") as file:
             file.write(text + "\\n")
 """
+DEADLINE = 60  # seconds
+
+
+def uses_django(package: str) -> bool:
+    """Whether the settings of Django that were named are in this package, which has been imported."""
+    return os.environ.get("DJANGO_SETTINGS_MODULE", "").startswith(f"{package}.")
+
+
+def import_path(*folders: Path) -> str:
+    """Return these folders, then what PYTHONPATH names already."""
+    return os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 class ProjectCopy:
-    """A copy of the project's package, without its task files and its schedule, in a folder of its own."""
+    """Hold a copy of the project's package and of `celery_runtime`, without task files and without a schedule.
+
+    Args:
+        package: the package, which has been imported.
+        folder: where the copy is made.
+    """
 
     def __init__(self, package: str, folder: Path) -> None:
         self.package = package
@@ -31,10 +50,11 @@ class ProjectCopy:
         self.tasks = folder / package / "celery_tasks"
         self.notes_file = folder / "notes"
         self.logs: list[Path] = []
-        self.environment = {**os.environ, "PYTHONPATH": str(folder)}
+        self.environment = {**os.environ, "PYTHONPATH": import_path(folder)}
 
     def create(self) -> Self:
-        source = Path(importlib.import_module(self.package).__path__[0])
+        """Make the copy."""
+        source = Path(self._imported.__path__[0])
         shutil.copytree(source, self.root / self.package, ignore=shutil.ignore_patterns("celery_tasks"))
         library = Path(celery_runtime.__path__[0])
         shutil.copytree(library, self.root / library.name)
@@ -49,37 +69,42 @@ class ProjectCopy:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self._filled_in(source))
 
+    def write_note_task(self, file: str = "ex1_note.py") -> None:
+        """Write a task file whose task `note` appends its argument to the notes."""
+        self.write(file, NOTE_TASK)
+
     def change(self, file: str, old: str, new: str) -> None:
-        """Replace a text, which must be there, in a file of the package, or of `celery_runtime/`."""
-        path = self.root / (file if file.startswith("celery_runtime/") else f"{self.package}/{file}")
+        """Replace a text, which must be there, in a file of the package."""
+        path = self.root / self.package / file
         source = path.read_text()
         assert old in source, f"{old!r} is not in {file}"
         path.write_text(source.replace(old, new))
 
     def configure(self, **settings: object) -> None:
-        """State settings of Celery, by their names in plain projects."""
-        namespace = importlib.import_module(self.package).app.namespace
+        """State settings of Celery by their names in lower case, whatever the framework calls them."""
+        namespace = self._imported.app.namespace
         stated = {f"{namespace}_{name}".upper() if namespace else name: one for name, one in settings.items()}
         with (self.root / self.package / "settings.py").open("a") as file:
             file.writelines(f"{name} = {value!r}\n" for name, value in stated.items())
 
-    def write_note_task(self, file: str = "ex1_note.py") -> None:
-        self.write(file, NOTE_TASK)
-
     def notes(self) -> list[str]:
-        """Return what the `note` tasks have written so far, in their order."""
+        """Return what tasks have written to NOTES_FILE so far."""
         return self.notes_file.read_text().splitlines() if self.notes_file.exists() else []
 
     def run(self, code: str, **environment: str) -> str:
-        """Run Python code, filled in likewise, in a process of its own; return what it printed."""
-        script = f"{PRELUDE}\n{self._filled_in(code)}"
-        done = self._run([sys.executable, "-c", script], environment)
+        """Run Python code, filled in like a task file, in a process of its own; return what it printed."""
+        prelude = "import django; django.setup()\n" if uses_django(self.package) else ""
+        done = self._run([sys.executable, "-c", prelude + self._filled_in(code)], environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def celery(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run `celery -A PACKAGE …` to its end."""
         return self._run([sys.executable, "-m", "celery", "-A", self.package, *arguments], environment)
+
+    @property
+    def _imported(self) -> Any:
+        return importlib.import_module(self.package)
 
     def _filled_in(self, source: str) -> str:
         names = {"PACKAGE": self.package, "NOTES_FILE": str(self.notes_file)}
@@ -91,5 +116,5 @@ class ProjectCopy:
     def _run(self, command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         env = {**self.environment, **environment}
         return subprocess.run(
-            command, cwd="/", env=env, capture_output=True, text=True, timeout=60, check=False
+            command, cwd="/", env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
         )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from .conftest import BROKERS, running_copy
+from .lending import BROKERS, running_copy
 
 TASKS = """
     from pathlib import Path
