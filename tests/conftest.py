@@ -67,25 +67,36 @@ def baked(shared_folder: Path) -> Callable[..., BakedProject]:
 
 
 @pytest.fixture
-def bake_own(tmp_path: Path) -> Callable[..., BakedProject]:
-    """Bakes and installs a project that the test may change: `bake_own(project_slug="djcelery")`."""
+def bake_own(baked: Callable[..., BakedProject], tmp_path: Path) -> Callable[..., BakedProject]:
+    """Bakes a project that the test may change: `bake_own(project_slug="djcelery")`.
 
-    def bake_and_install(**answers: str) -> BakedProject:
+    It uses the environment of one that was baked before, because to make one takes seconds, and Python then compiles all
+    of Celery anew. With `installed=True` it has its own, as what is run by `make` needs it.
+    """
+
+    def bake_one(*, installed: bool = False, **answers: str) -> BakedProject:
         project = bake(tmp_path, {"project_slug": "shop", **answers})
-        project.install()
+        if installed:
+            project.install()
+        else:
+            alike = {
+                option: answers[option] for option in ("framework", "result_backend") if option in answers
+            }
+            project.borrow(baked(installed=True, **alike).path / ".venv")
         return project
 
-    return bake_and_install
+    return bake_one
 
 
 @pytest.fixture
 def copy_with_libraries(baked: Callable[..., BakedProject], tmp_path: Path) -> BakedProject:
-    """A copy of a Django project that the test may change, with the libraries whose errors are told apart."""
+    """A Django project that the test may change, with the libraries whose errors are told apart."""
     lent = baked(libraries=True, framework="django")
-    folder = tmp_path / "project"
-    shutil.copytree(lent.package, folder / lent.slug)
-    (folder / ".venv").symlink_to(lent.path / ".venv")
-    return BakedProject(folder, lent.slug)
+    project = BakedProject(tmp_path / "project", lent.slug)
+    for name in (lent.slug, "celery_runtime"):
+        shutil.copytree(lent.path / name, project.path / name)
+    project.borrow(lent.path / ".venv")
+    return project
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.availability import lent
 from tests.runtime.sample import PACKAGE
 
 BROKERS = ("embedded", "redis", "rabbitmq")
+PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
 # RabbitMQ takes long: on Django, these alone have something to say about it.
 ON_RABBITMQ_IN_DJANGO = ("test_guards", "test_dead_letters_admin")
 open_services = ExitStack()
@@ -28,8 +29,8 @@ open_services = ExitStack()
 
 def is_lent(item: pytest.Item, framework: str) -> bool:
     """Whether this test has a broker. A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL, TEST_RABBITMQ_URL."""
-    parameters = getattr(item, "callspec", None)
-    brokers = set(parameters.params.values()) & set(BROKERS[1:]) if parameters else set()
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
     lent_by_us = framework == "plain" or item.path.stem in ON_RABBITMQ_IN_DJANGO
     return all(
         f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers
@@ -39,7 +40,10 @@ def is_lent(item: pytest.Item, framework: str) -> bool:
 @contextmanager
 def embedded_server() -> Iterator[RedisServer]:
     """Lend a server such as the embedded broker, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="celery-server-", ignore_cleanup_errors=True) as folder, RedisServer(Path(folder)) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="celery-server-", ignore_cleanup_errors=True) as folder,
+        RedisServer(Path(folder)) as server,
+    ):
         yield server
 
 

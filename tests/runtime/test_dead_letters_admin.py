@@ -14,10 +14,10 @@ from django.test import Client, override_settings
 from celery_runtime import dead_letters
 from celery_runtime.brokers import urls
 from celery_runtime.dead_letters.build import REQUEUES_HEADER
-from shop import app
-
 from celery_runtime.testing.project import ProjectCopy
 from celery_runtime.testing.worker import WorkerProcess
+from shop import app
+
 from .lending import running_copy, use_broker
 
 LIST = "/admin/dead_letters/deadletter/"

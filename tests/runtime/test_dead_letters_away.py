@@ -2,10 +2,9 @@
 
 import json
 
-from shop import app
-
 from celery_runtime.testing.project import ProjectCopy
 from celery_runtime.testing.worker import WorkerProcess
+from shop import app
 
 TASKS = """
     import time

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from celery_runtime import TransientError, Verdict, classify
-
 from celery_runtime.testing.http import AnsweringServer
 
 

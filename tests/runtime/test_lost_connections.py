@@ -7,6 +7,7 @@ import time
 import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
+
 from .crash_tasks import dead_letters, never_time_out, prepare, publish
 from .line import Line
 

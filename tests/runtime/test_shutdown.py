@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
+
 from .crash_tasks import dead_letters, give_back, lost_runs, never_time_out, prepare, publish
 
 

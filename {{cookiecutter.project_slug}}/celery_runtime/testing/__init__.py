@@ -48,7 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_controller(config):
         return
     if not (package := config.getini("celery_app")):
-        raise pytest.UsageError('celery_runtime.testing wants celery_app = "PACKAGE" in the settings of pytest')
+        raise pytest.UsageError(
+            'celery_runtime.testing wants celery_app = "PACKAGE" in the settings of pytest'
+        )
     isolation = config.stash[ISOLATION] = Isolation(package, config.getini("celery_include"))
     isolation.start()
 
