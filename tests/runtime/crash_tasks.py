@@ -49,10 +49,17 @@ TASKS = """
         time.sleep(seconds)
         write("ends")
 
+    @app.task(queue="tasks")
+    def long_at_first():
+        first = not Path("NOTES_FILE").exists()
+        write("begins")
+        time.sleep(30 if first else 0)
+        write("ends")
+
     @app.task(queue="tasks", acks_late=False)
-    def early():
+    def early(seconds=1.5):
         write("early")
-        time.sleep(1.5)
+        time.sleep(seconds)
 """
 
 # On Redis: seconds after which the tasks of a worker that was killed run again.
@@ -72,6 +79,13 @@ def prepare(copy, broker_url):
 def never_time_out(project):
     """Keep Redis from handing out a message because it is held for long."""
     project.configure(broker_transport_options={"visibility_timeout": 600})
+
+
+def take_long(project):
+    """Let tasks run for as long as a busy machine needs to interrupt them."""
+    project.environment.update(CELERY_TASK_TIME_LIMIT="60", CELERY_TASK_SOFT_TIME_LIMIT="50")
+    if project.environment["CELERY_BROKER_URL"].startswith("redis"):
+        never_time_out(project)
 
 
 def publish(project, *calls):

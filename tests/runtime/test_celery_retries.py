@@ -94,7 +94,7 @@ def notes_of(running):
 
     def run(code):
         copy.notes_file.unlink(missing_ok=True)
-        copy.run(f"from PACKAGE.celery_tasks.ex1 import *\n{code}.get(timeout=20, propagate=False)")
+        copy.run(f"from PACKAGE.celery_tasks.ex1 import *\n{code}.get(timeout=30, propagate=False)")
         return copy.notes()
 
     return run

@@ -41,7 +41,7 @@ def test_what_eats_its_memory_gets_an_error(project, start):
 def test_what_kills_its_whole_worker_is_stopped_and_its_neighbours_are_not(project, start):
     publish(project, "sleeper.delay(1)", "kills_its_worker.delay()")
     for _ in range(2):
-        start(concurrency=2).process.wait(timeout=20)
+        start(concurrency=2).process.wait(timeout=60)
     last = start(concurrency=2)
     last.wait_for(lambda: "ends" in project.notes())
     last.wait_for(lambda: "kept as a dead letter" in last.output())
@@ -122,7 +122,7 @@ def test_a_worker_that_is_killed_as_it_receives_a_message_does_not_lose_it(proje
     project.notes_file.with_name(f"{project.notes_file.name}.kill").touch()
     worker = start()
     publish(project, "note.delay('next')")
-    assert worker.process.wait(timeout=15) == -signal.SIGKILL
+    assert worker.process.wait(timeout=60) == -signal.SIGKILL
     second = start()
     second.wait_for(lambda: "next" in project.notes())
 

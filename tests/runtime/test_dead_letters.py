@@ -73,10 +73,10 @@ def test_who_requeues_and_waits_is_told_of_the_next_run(copy, worker):
         """
 result = ship.delay("late")
 time.sleep(1)  # the failure is told before anybody waits for it
-first = result.get(timeout=10, propagate=False)
+first = result.get(timeout=30, propagate=False)
 Path("NOTES_FILE").with_name("late").touch()
 app.dead_letters.requeue(result.id)
-told = [str(first), str(app.AsyncResult(result.id).get(timeout=10, propagate=False))]
+told = [str(first), str(app.AsyncResult(result.id).get(timeout=30, propagate=False))]
 """.replace("NOTES_FILE", str(copy.notes_file)),
     )
     assert told == ["late is unknown", "None"]
@@ -97,7 +97,7 @@ with app.dead_letters.store.open() as reading:
     held = next(reading.find(Selection((task_id,))))
     if app.conf.broker_url.startswith("redis"):  # on RabbitMQ there is one reader at a time
         app.dead_letters.requeue(task_id)
-        app.AsyncResult(task_id).get(timeout=10)
+        app.AsyncResult(task_id).get(timeout=30)
         late = reading.requeue(held, lambda producer: replay.publish(app, held.load(), producer))
         told = [late, app.AsyncResult(task_id).state]
 """,

@@ -137,7 +137,7 @@ def test_it_is_seen_and_requeued_once_its_task_is_mended(broken, project, runnin
     told = text_of(browser, REQUEUE, id=id_, confirmed="")
     assert "1 dead letter was requeued." in told and "There is no dead letter." in told
     running[1].wait_for(lambda: project.notes() == [f"{id_} 7"])
-    assert app.AsyncResult(id_).get(timeout=10) == "4711"
+    assert app.AsyncResult(id_).get(timeout=30) == "4711"
     assert "was requeued or purged" in text_of(browser, entry_url(id_))
 
 
@@ -163,7 +163,7 @@ def test_what_has_come_back_too_often_stays_unless_forced(broken, project, clien
     assert "1 dead letter was requeued." in told
     assert f"1 dead letter stays ({too_often}): it has come back" in told
     assert "1 dead letter was requeued." in text_of(browser, REQUEUE, id=too_often, confirmed="", force="on")
-    assert app.AsyncResult(too_often).get(timeout=10) == "4711"
+    assert app.AsyncResult(too_often).get(timeout=30) == "4711"
 
 
 def test_filters(project, client):

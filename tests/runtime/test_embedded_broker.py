@@ -106,13 +106,13 @@ def test_a_worker_starts_it_says_so_and_leaves_it_to_stop(copy, start, stop_embe
 def test_without_it_a_publisher_is_told_what_to_do_at_once(copy):
     copy.write_note_task("ex1_note.py")
     code = """
-        import time
+        from celery_runtime.testing.clock import waited
         from PACKAGE.celery_tasks.ex1_note import note
-        start = time.monotonic()
+        start = waited()
         try:
             note.delay("x")
         except Exception as error:
-            print(error.__notes__[0], time.monotonic() - start < 5)
+            print(error.__notes__[0], waited() - start < 5)
     """
     printed = copy.run(code, APP_ENV="development", CELERY_BROKER_URL="", CELERY_RESULT_BACKEND="")
     assert printed.startswith("The embedded broker is not running. A worker starts it: make worker. ")

@@ -25,7 +25,7 @@ def test_what_has_expired_is_not_run_and_whoever_waits_is_told(running, expires)
         from PACKAGE.celery_tasks.ex1 import note, sleep
         sleep.delay(1)
         late = note.apply_async(expires={expires})
-        late.get(timeout=20, propagate=False)
+        late.get(timeout=30, propagate=False)
         print(late.state)
         """
     )

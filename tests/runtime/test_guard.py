@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish
+from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish, take_long
 
 
 @pytest.fixture
@@ -87,10 +87,11 @@ def test_a_run_that_has_ended_is_no_lost_one(project, start):
 
 
 def test_a_task_that_deploys_have_interrupted_is_no_lost_one(project, start):
-    publish(project, "sleeper.apply_async((1.9,), task_id='interrupted')")
+    take_long(project)
+    publish(project, "sleeper.apply_async((30,), task_id='interrupted')")
     for number in range(1, 3):
         worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
         worker.wait_for(lambda number=number: project.notes().count("begins") == number)
         os.killpg(worker.process.pid, signal.SIGTERM)
-        assert worker.process.wait(timeout=15) == 0
+        assert worker.process.wait(timeout=60) == 0
     assert lost_runs(project, "interrupted") == 0

@@ -31,4 +31,4 @@ def test_what_kills_its_process_runs_as_often_as_stated_and_is_kept(worker, tmp_
 
 
 def test_what_was_killed_runs_again(worker, tmp_path):
-    assert be_killed_once.delay(str(tmp_path / "notes")).get(timeout=10) == "done"
+    assert be_killed_once.delay(str(tmp_path / "notes")).get(timeout=30) == "done"

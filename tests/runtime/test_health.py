@@ -78,7 +78,7 @@ def test_a_worker_that_waits_for_its_broker_is_alive_and_not_ready(copy):
     command = [sys.executable, "-m", "celery", "-A", copy.package, "worker", "--concurrency", "1"]
     worker = subprocess.Popen(command, cwd="/", env=copy.environment, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while probe(copy)[0] != 0 or "waiting for its broker" not in probe(copy, "ready")[1]:
             assert time.monotonic() < deadline, (copy.root / "log").read_text()
             time.sleep(0.1)
@@ -86,7 +86,7 @@ def test_a_worker_that_waits_for_its_broker_is_alive_and_not_ready(copy):
         assert probe(copy, "--limit", "2") == (0, "alive")
         assert (copy.root / "log").read_text().count("waits for its broker") == 1
         worker.terminate()
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=60) == 0
     finally:
         worker.kill()
         log.close()

@@ -25,7 +25,7 @@ CARD = "4242-4242"
 def lines_of(copy, start, *options, **environment):
     copy.write("ex1.py", TASK)
     worker = start(*options, **environment)
-    copy.run(f"from PACKAGE.celery_tasks.ex1 import pay; assert pay.delay({CARD!r}).get(timeout=20)")
+    copy.run(f"from PACKAGE.celery_tasks.ex1 import pay; assert pay.delay({CARD!r}).get(timeout=30)")
     worker.wait_for(lambda: "succeeded" in worker.output())
     return worker.output()
 

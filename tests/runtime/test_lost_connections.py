@@ -8,7 +8,7 @@ import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
 
-from .crash_tasks import dead_letters, never_time_out, prepare, publish
+from .crash_tasks import dead_letters, never_time_out, prepare, publish, take_long
 from .line import Line
 
 FAILING = """
@@ -87,8 +87,9 @@ def project(copy, line):
 # RabbitMQ hands out everything anew, so there a worker stops what it runs.
 @pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
 def test_a_connection_that_is_lost_has_nothing_run_twice(project, line, start):
+    take_long(project)
     worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
-    publish(project, "sleeper.delay(1.9)")
+    publish(project, "sleeper.delay(3)")
     worker.wait_for(lambda: "begins" in project.notes())
     line.cut()
     line.mend()
@@ -105,7 +106,7 @@ def test_a_worker_that_waits_for_its_broker_stops_without_a_traceback(line, proj
     line.cut()
     worker.wait_for(lambda: "the worker waits for its broker" in worker.output())
     worker.process.terminate()
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert "Traceback" not in worker.output()
     line.mend()
 
@@ -179,7 +180,7 @@ def test_a_worker_that_is_stopped_while_its_broker_is_away_loses_nothing(project
     worker.process.terminate()
     time.sleep(1)
     line.mend()
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     second = start()
     publish(project, "note.delay('next')")
     second.wait_for(lambda: {"ends", "next"} <= set(project.notes()))
@@ -207,7 +208,7 @@ def test_a_lost_connection_takes_no_message_from_another_worker(project, broker_
     one = start(CELERY_BROKER_URL=broker_url)
     one.process.send_signal(signal.SIGSTOP)  # so that the other takes it
     other = start("--tasks", "ex2*")
-    publish(project, "sleeper.delay(1.9)")
+    publish(project, "sleeper.delay(1.5)")
     other.wait_for(lambda: "not selected" in other.output())
     one.process.send_signal(signal.SIGCONT)
     line.cut()

@@ -73,7 +73,7 @@ def test_a_worker_survives_them_and_tells_their_kind(copy, start):
         from PACKAGE.celery_tasks import ex1
         for name in {NAMES}:
             getattr(ex1, name).delay()
-        assert ex1.healthy.delay().get(timeout=20) == "alive"
+        assert ex1.healthy.delay().get(timeout=30) == "alive"
         """
     )
     lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]

@@ -83,7 +83,7 @@ def test_every_way_to_publish_gives_the_priority_that_was_meant(notes, start, br
         for way, expected in {WAYS}.items():
             notes.unlink(missing_ok=True)
             eval(way)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 found = sorted(notes.read_text().splitlines()) if notes.exists() else []
                 if len(found) >= len(expected):
@@ -103,7 +103,7 @@ def test_a_worker_that_waits_is_told_of_what_comes(notes, start, broker_url):
     code = """
         from PACKAGE.celery_tasks.ex1 import seen
         for number in range(3):
-            seen.delay(number).get(timeout=20)
+            seen.delay(number).get(timeout=30)
     """
     notes.run(code, CELERY_BROKER_URL=broker_url)
 

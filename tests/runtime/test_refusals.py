@@ -59,11 +59,11 @@ def test_a_worker_that_waits_for_writes_can_be_stopped(project, ask, start):
     ask("REPLICAOF", "127.0.0.1", "1")
     worker.wait_for(lambda: "the worker waits for its broker" in worker.output())
     worker.process.terminate()
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
 
 
 def test_another_answer_still_ends_the_worker(project, ask, start):
     worker = start()
     ask("SET", f"{project.package}:tasks\x06\x165", "no list")
-    assert worker.process.wait(timeout=15) != 0
+    assert worker.process.wait(timeout=60) != 0
     assert "WRONGTYPE" in worker.output()

@@ -5,13 +5,13 @@ import socket
 import pytest
 
 ATTEMPT = """
-    import time
+    from celery_runtime.testing.clock import waited
     from PACKAGE.celery_tasks.ex1_note import note
-    start = time.monotonic()
+    start = waited()
     try:
         note.apply_async(("x",), ignore_result=IGNORED)
     except Exception as error:
-        print(f"{time.monotonic() - start:.1f} {type(error).__name__}: {error}")
+        print(f"{waited() - start:.1f} {type(error).__name__}: {error}")
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
 
-from .crash_tasks import dead_letters, give_back, lost_runs, never_time_out, prepare, publish
+from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish, take_long
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_sigterm_lets_a_short_task_end(project, start):
     worker = start()
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.terminate()
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert project.notes() == ["begins", "ends"]
     second = start()
     publish(project, "note.delay('next')")
@@ -34,16 +34,15 @@ def test_a_sigterm_lets_a_short_task_end(project, start):
 # Some supervisors send it to the whole process group.
 @pytest.mark.parametrize("send", [os.kill, os.killpg])
 def test_a_sigterm_gives_a_long_task_back_at_once(project, start, send):
-    publish(project, "sleeper.delay(1.5)")
+    take_long(project)  # so it does not come back by itself
+    publish(project, "long_at_first.delay()")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
-    began = time.monotonic()
     worker.wait_for(lambda: "begins" in project.notes())
     send(worker.process.pid, signal.SIGTERM)
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert '"kind": "unexpected"' not in worker.output()
     second = start()
     second.wait_for(lambda: project.notes().count("begins") == 2)
-    assert time.monotonic() - began < 15
     second.wait_for(lambda: "ends" in project.notes())
     assert project.notes() == ["begins", "begins", "ends"]
     assert dead_letters(project) == []
@@ -69,41 +68,44 @@ def test_a_signal_in_the_middle_of_another_does_not_hang_the_worker(project, sta
     project.write("ex3_interrupted_stop.py", INTERRUPTED_STOP)
     worker = start()
     worker.process.send_signal(signal.SIGINT)
-    worker.process.wait(timeout=15)
+    worker.process.wait(timeout=60)
     assert "worker: stops" in worker.output()
     assert "worker: Cold shutdown" in worker.output()
 
 
 def test_ctrl_c_lets_what_runs_end_also_where_it_is_passed_on(project, start):
+    take_long(project)
     publish(project, "sleeper.delay(1.5)")
     worker = start()
     worker.wait_for(lambda: "begins" in project.notes())
     for _ in range(3):
         worker.process.send_signal(signal.SIGINT)
         time.sleep(0.1)
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert project.notes() == ["begins", "ends"]
 
 
 def test_a_second_ctrl_c_gives_back_what_runs(project, start):
-    publish(project, "sleeper.delay(20)")
+    take_long(project)
+    publish(project, "sleeper.delay(30)")
     worker = start()
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.send_signal(signal.SIGINT)
     time.sleep(1.1)
     worker.process.send_signal(signal.SIGINT)
-    worker.process.wait(timeout=10)
+    worker.process.wait(timeout=60)
     second = start()
     second.wait_for(lambda: project.notes() == ["begins", "begins"])
 
 
 def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
-    publish(project, "sleeper.delay(20)")
+    take_long(project)
+    publish(project, "sleeper.delay(30)")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.send_signal(signal.SIGINT)
     worker.process.terminate()
-    assert worker.process.wait(timeout=10) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert "what runs may end within 1 s" in worker.output()
     assert "time limit" not in worker.output()
 
@@ -119,30 +121,30 @@ def test_a_worker_that_is_to_stop_does_not_start_anew(project, tmp_path, numbers
         for number in numbers:
             worker.process.send_signal(number)
             time.sleep(0.1)
-        worker.process.wait(timeout=15)
+        worker.process.wait(timeout=60)
     assert worker.output().count(" ready.") == 1
 
 
 def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):
-    publish(project, "early.apply_async(task_id='one')")
+    take_long(project)
+    publish(project, "early.apply_async((30,), task_id='one')")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "early" in project.notes())
     worker.process.terminate()
-    assert worker.process.wait(timeout=15) == 0
+    assert worker.process.wait(timeout=60) == 0
     assert [entry["kind"] for entry in dead_letters(project)] == ["worker.lost"]
     assert project.run("from PACKAGE import app; print(app.AsyncResult('one').state)").strip() == "FAILURE"
 
 
 def test_a_thread_that_is_interrupted_counts_for_nothing_and_its_task_runs_again(project, start):
-    publish(project, "sleeper.apply_async((1.5,), task_id='one')")
+    take_long(project)
+    publish(project, "long_at_first.apply_async(task_id='one')")
     give_back(project)  # or the run would not be noted
-    if project.environment["CELERY_BROKER_URL"].startswith("redis"):
-        never_time_out(project)
     project.configure(worker_exit_timeout=0.1)
     worker = start("--pool", "threads", CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.terminate()
-    worker.process.wait(timeout=15)
+    worker.process.wait(timeout=60)
     assert project.notes() == ["begins"]
     assert lost_runs(project, "one") == 0
     second = start()

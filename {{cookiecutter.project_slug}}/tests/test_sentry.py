@@ -38,8 +38,8 @@ def test_it_is_told_of_what_has_failed_for_good_and_of_no_argument(project_copy,
         worker = start_worker(SENTRY_DSN=f"{server.url.replace('//', '//key@')}1")
         project_copy.run("""
             from PACKAGE.celery_tasks import ex1, ex10
-            ex1.succeed_at_last.delay().get(timeout=10)
-            ex10.pay.delay("order 7", card="4242").get(timeout=10, propagate=False)
+            ex1.succeed_at_last.delay().get(timeout=30)
+            ex10.pay.delay("order 7", card="4242").get(timeout=30, propagate=False)
         """)
         worker.wait_for(lambda: list(events(server)))
     [event] = events(server)
