@@ -31,6 +31,7 @@ def put_together(folder: Path, framework: str) -> None:
         ignored = shutil.ignore_patterns("ex*.py", "__pycache__")
         shutil.copytree(source, folder / PACKAGE, ignore=ignored, dirs_exist_ok=True)
     (folder / PACKAGE / "schedule.py").write_text("SCHEDULE = {}\n")  # that of the template names an example
+    (folder / LIBRARY.name).symlink_to(LIBRARY)  # where it stands in a project
     metadata = folder / "sample-0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sample\nVersion: 0\n")

@@ -39,7 +39,7 @@ PROBLEMS = {
     "ex9_queue.py": (3, "the queue 'taks'", "queues.py"),
     "ex9_priority.py": (3, "the priority 11", "from 0 to 9"),
     "ex9_soft.py": (3, "soft time limit of PACKAGE.celery_tasks.ex9_soft.f, 400 s, is", "State both"),
-    "ex9_hard.py": (3, "7200 s, is above the visibility timeout, 360 s", "longest_task"),
+    "ex9_hard.py": (3, "7200 s, is above the visibility timeout, 360 s", "task_longest_time_limit"),
     "ex9_words.py": (3, "is '1 h'", "seconds"),
     "ex10.name.py": (1, "a dot", "ex10_name.py"),
     "ex11_folder.py": (1, "a folder", "Rename it to ex11_folder"),
@@ -195,5 +195,5 @@ def test_a_queue_does_not_take_the_place_of_the_dead_letters(copy):
     done = copy.celery("tasks", "check")
     assert done.returncode == 1
     assert (
-        "queues.py:7: the queue 'dead-letters' has the name under which dead letters are kept" in done.stdout
+        "queues.py:5: the queue 'dead-letters' has the name under which dead letters are kept" in done.stdout
     )

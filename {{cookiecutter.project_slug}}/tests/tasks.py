@@ -7,6 +7,7 @@ from pathlib import Path
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from celery_runtime import Fail, PermanentError, Retry
+
 from {{ cookiecutter.project_slug }} import app
 
 SOON = {"external.unavailable": Retry(attempts=3, base=0.2, cap=0.2), "worker": Retry(attempts=3, base=0)}

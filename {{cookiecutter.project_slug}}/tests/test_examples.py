@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app, celery_tasks
-
 from celery_runtime.testing.http import AnsweringServer
+
+from {{ cookiecutter.project_slug }} import app, celery_tasks
 
 FOLDER = Path(celery_tasks.__path__[0])
 DOCUMENTED = sorted(path.stem for path in FOLDER.glob("ex*.py") if ". Prints" in path.read_text())

@@ -1,6 +1,7 @@
 import pytest
 
 from celery_runtime import Priority
+
 from {{ cookiecutter.project_slug }} import app
 
 from .tasks import publish_child, tell_priority, tell_time

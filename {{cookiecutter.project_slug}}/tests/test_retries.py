@@ -1,8 +1,9 @@
 """What the table of the project makes of real errors, seen by the service that a task calls."""
 
+from celery_runtime.testing.http import AnsweringServer
+
 from {{ cookiecutter.project_slug }} import app
 
-from celery_runtime.testing.http import AnsweringServer
 from .tasks import fetch, lose_connection_once
 
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app
-
 from celery_runtime.testing.http import AnsweringServer
+
+from {{ cookiecutter.project_slug }} import app
 
 
 def events(server):
