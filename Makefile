@@ -18,12 +18,22 @@ help:  ## show this list
 demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKER=rabbitmq choose others
 	@$(RUN) scripts.demo
 
-.PHONY: test
-test: .venv/ready  ## run every test, with real workers on real brokers
-	@$(RUN) pytest -n 3 --dist worksteal
+PARALLEL := -n 3 --dist worksteal
 
+.PHONY: test
+test: test-runtime  ## run every test, with real workers on real brokers
+	@$(RUN) pytest $(PARALLEL)
+
+.PHONY: test-runtime
+test-runtime: .venv/ready  ## run the tests of the library, in place: nothing is baked
+	@$(RUN) pytest $(PARALLEL) tests/runtime --framework plain
+	@$(RUN) pytest $(PARALLEL) tests/runtime --framework django
+
+# Of the tests of the library, those that start no worker.
+QUICK := engine_hooks errors own_errors policy_decisions
 .PHONY: test-fast
-test-fast: .venv/ready  ## run the tests that need no baked environment
+test-fast: .venv/ready  ## run the tests that need neither a baked environment nor a worker
+	@$(RUN) pytest -q $(QUICK:%=tests/runtime/test_%.py)
 	@$(RUN) pytest -n 2 -m "not baked"
 
 .PHONY: lint
@@ -38,7 +48,7 @@ examples: .venv/ready  ## run every example in every combination of options, and
 	@$(RUN) scripts.examples
 
 .PHONY: mutations
-mutations: .venv/ready  ## break the generated code, one promise at a time; a test must notice
+mutations: .venv/ready  ## break the library, one promise at a time; a test must notice
 	@$(RUN) scripts.mutations
 
 .PHONY: faults

@@ -56,6 +56,15 @@ class BakedProject:
         """Make its environment, as its own Makefile does."""
         self.run("uv", "sync", "--quiet", check=True)
 
+    def borrow(self, environment: Path) -> None:
+        """Use the environment of another project that has the same dependencies. No `make` may be run then."""
+        (self.path / ".venv").symlink_to(environment)
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Return clean variables, and those that are given; where the environment is borrowed, they name the project."""
+        borrowed = {"PYTHONPATH": str(self.path)} if (self.path / ".venv").is_symlink() else {}
+        return clean_environment(**{**borrowed, **extra})
+
     def run(
         self, *command: str | Path, check: bool = False, cwd: Path | None = None, **environment: str
     ) -> "subprocess.CompletedProcess[str]":
@@ -63,7 +72,7 @@ class BakedProject:
         done = subprocess.run(
             list(map(str, command)),
             cwd=cwd or self.path,
-            env=clean_environment(**environment),
+            env=self.environment(**environment),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

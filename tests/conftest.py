@@ -5,9 +5,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +14,10 @@ from scripts.faults import install_libraries
 from scripts.rabbitmq import virtual_host
 from scripts.rabbitmq_node import RabbitMQNode, rabbitmq_node
 from scripts.redis_server import RedisServer, redis_server
-from scripts.unavailable import Unavailable
 
-collect_ignore = ["machinery"]  # these are run where they belong, by test_machinery.py
+from .availability import lent
+
+collect_ignore = ["runtime"]  # the tests of the library have settings of their own: `make test-runtime`
 
 OPTIONS = {
     "framework": ("django", "plain"),
@@ -68,43 +67,36 @@ def baked(shared_folder: Path) -> Callable[..., BakedProject]:
 
 
 @pytest.fixture
-def bake_own(tmp_path: Path) -> Callable[..., BakedProject]:
-    """Bakes and installs a project that the test may change: `bake_own(project_slug="djcelery")`."""
+def bake_own(baked: Callable[..., BakedProject], tmp_path: Path) -> Callable[..., BakedProject]:
+    """Bakes a project that the test may change: `bake_own(project_slug="djcelery")`.
 
-    def bake_and_install(**answers: str) -> BakedProject:
+    It uses the environment of one that was baked before, because to make one takes seconds, and Python then compiles all
+    of Celery anew. With `installed=True` it has its own, as what is run by `make` needs it.
+    """
+
+    def bake_one(*, installed: bool = False, **answers: str) -> BakedProject:
         project = bake(tmp_path, {"project_slug": "shop", **answers})
-        project.install()
+        if installed:
+            project.install()
+        else:
+            alike = {
+                option: answers[option] for option in ("framework", "result_backend") if option in answers
+            }
+            project.borrow(baked(installed=True, **alike).path / ".venv")
         return project
 
-    return bake_and_install
+    return bake_one
 
 
 @pytest.fixture
 def copy_with_libraries(baked: Callable[..., BakedProject], tmp_path: Path) -> BakedProject:
-    """A copy of a Django project that the test may change, with the libraries whose errors are told apart."""
+    """A Django project that the test may change, with the libraries whose errors are told apart."""
     lent = baked(libraries=True, framework="django")
-    folder = tmp_path / "project"
-    shutil.copytree(lent.package, folder / lent.slug)
-    (folder / ".venv").symlink_to(lent.path / ".venv")
-    return BakedProject(folder, lent.slug)
-
-
-def unavailable(reason: str) -> None:
-    """Skip with the reason; where CI promises every server, fail."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@contextmanager
-def lent(service: AbstractContextManager[Any]) -> Iterator[Any]:
-    """Enter it; where it is not to be had on this machine, skip or fail with the reason."""
-    with ExitStack() as stack:
-        try:
-            entered = stack.enter_context(service)
-        except Unavailable as error:
-            unavailable(str(error))
-        yield entered
+    project = BakedProject(tmp_path / "project", lent.slug)
+    for name in (lent.slug, "celery_runtime"):
+        shutil.copytree(lent.path / name, project.path / name)
+    project.borrow(lent.path / ".venv")
+    return project
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from scripts.baking import BakedProject, clean_environment
 
-from .conftest import unavailable
+from .availability import unavailable
 from .workers import running_worker
 
 pytestmark = pytest.mark.baked

@@ -34,9 +34,9 @@ FILES = {
         ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py
         ex11_task_scheduling.py ex12_task_schedule_customization.py ex13_task_schedule_crontab.py ex14_priorities.py
         ex15_progress.py ex16_bulk.py""",
-    "tests": """__init__.py answering_server.py brokers.py conftest.py isolation.py project_copy.py tasks.py
-        test_dead_letters.py test_discovery.py test_engine_hooks.py test_environment.py test_errors.py test_examples.py
-        test_guards.py test_own_errors.py test_policy.py test_priorities.py test_retries.py test_sentry.py worker_process.py""",
+    "celery_runtime/testing": """__init__.py brokers.py http.py isolation.py project.py worker.py""",
+    "tests": """__init__.py conftest.py tasks.py test_dead_letters.py test_examples.py test_priorities.py test_retries.py
+        test_sentry.py""",
 }
 DJANGO_FILES = {
     ".": "manage.py",

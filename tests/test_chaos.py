@@ -55,8 +55,8 @@ def test_a_rolling_deploy_runs_each_task_once(project, broker_url, redis_url, se
         load.published(project, tmp_path, TASKS // 2, seed, 6, **variables) as published,
     ):
         for _ in range(DEPLOYS):
-            fleet.tend_until(lambda: fleet.output().count(" ready.") == fleet.started, 20)
-            fleet.stop_oldest(20)
+            fleet.tend_until(lambda: fleet.output().count(" ready.") == fleet.started, 60)
+            fleet.stop_oldest(60)
         fleet.tend_until(lambda: published.is_published() and not published.unfinished(), 60)
         assert fleet.exit_codes == [0] * DEPLOYS
         assert set(published.noted("begun").values()) == {1}

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.baking import BakedProject
 
-from .conftest import unavailable
+from .availability import unavailable
 from .faults.address import Address
 from .faults.fault import Unavailable
 from .faults.postgresql_process import give_away, initialize, programs, server
@@ -114,9 +114,8 @@ def project(copy_with_libraries, tmp_path) -> BakedProject:
     return own
 
 
-def environment_of(project: BakedProject, address: Address, broker_url: str) -> dict[str, str]:
+def environment_of(address: Address, broker_url: str) -> dict[str, str]:
     return {
-        "PYTHONPATH": str(project.path),
         "CELERY_BROKER_URL": broker_url,
         "DATABASE_URL": f"postgres://{address.user}:{address.password}@{address.host}:{address.port}/postgres",
     }
@@ -129,7 +128,7 @@ def call(project: BakedProject, task: str, environment: dict[str, str]) -> None:
 def test_a_task_waits_for_a_database_that_is_away(project, postgres, redis_url, tmp_path):
     notes = tmp_path / "notes"
     with postgres.running() as address:
-        environment = environment_of(project, address, redis_url)
+        environment = environment_of(address, redis_url)
     with running_worker(project, tmp_path / "log", **environment) as worker:
         call(project, "count", environment)
         worker.wait_for(lambda: worker.output().count(" retry: ") >= 3)
@@ -142,7 +141,7 @@ def test_a_task_waits_for_a_database_that_is_away(project, postgres, redis_url, 
 def test_the_next_run_has_a_connection_of_its_own(project, postgres, redis_url, tmp_path):
     notes = tmp_path / "notes"
     with postgres.running() as address:
-        environment = environment_of(project, address, redis_url)
+        environment = environment_of(address, redis_url)
         with running_worker(project, tmp_path / "log", **environment) as worker:
             call(project, "time_out", environment)
             worker.wait_for(lambda: notes.exists() and len(notes.read_text().split("\n")) == 3)
@@ -156,7 +155,7 @@ def test_the_next_run_has_a_connection_of_its_own(project, postgres, redis_url, 
 def test_a_task_is_published_when_the_transaction_is_committed(project, postgres, redis_url, tmp_path):
     notes = tmp_path / "notes"
     with postgres.running() as address:
-        environment = environment_of(project, address, redis_url)
+        environment = environment_of(address, redis_url)
         with running_worker(project, tmp_path / "log", concurrency=2, **environment) as worker:
             call(project, "publish_on_commit", environment)
             worker.wait_for(lambda: notes.exists() and len(notes.read_text().split("\n")) == 3)

@@ -10,7 +10,7 @@ import pytest
 from scripts.baking import TEMPLATE, BakedProject
 from scripts.faults import command, environment
 
-from .conftest import unavailable
+from .availability import unavailable
 
 pytestmark = pytest.mark.baked
 

@@ -58,8 +58,14 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.fixture
-def project(bake_own):
-    return bake_own(framework="plain")
+def project(baked):
+    """One that several tests use, and none changes."""
+    return baked(installed=True, framework="plain")
+
+
+@pytest.fixture
+def own_project(bake_own):
+    return bake_own(installed=True, framework="plain")
 
 
 @pytest.fixture
@@ -108,10 +114,10 @@ def test_the_templates_demo_runs_on_rabbitmq(tmp_path, rabbitmq_url):
     assert processes(str(tmp_path)) == []
 
 
-def test_the_demo_fails_when_the_order_is_wrong(project):
-    path = project.path / "celery_runtime/brokers/redis_transport.py"
+def test_the_demo_fails_when_the_order_is_wrong(own_project):
+    path = own_project.path / "celery_runtime/brokers/redis_transport.py"
     path.write_text(path.read_text().replace("LEVELS[::-1]", "LEVELS"))
-    done = project.run("make", "demo")
+    done = own_project.run("make", "demo")
     assert done.returncode != 0
     assert "error: the tasks did not run in order of priority." in done.stderr
 
@@ -154,14 +160,14 @@ def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, sh
     wait_for(lambda: not processes(str(short_folder)))
 
 
-def test_dev_restarts_when_a_source_file_changes_and_only_then(project, redis_url, tmp_path):
+def test_dev_restarts_when_a_source_file_changes_and_only_then(own_project, redis_url, tmp_path):
     log = tmp_path / "log"
-    dev = start_make(project, "dev", log, CELERY_BROKER_URL=redis_url)
+    dev = start_make(own_project, "dev", log, CELERY_BROKER_URL=redis_url)
     try:
         wait_for(lambda: log.read_text().count(" ready.") == 1, log.read_text)
-        (project.path / "upload.txt").write_text("no source file")
-        (project.path / "notes.py").write_text("outside the source folder")
-        (project.tasks / "ex20_new.py").write_text(
+        (own_project.path / "upload.txt").write_text("no source file")
+        (own_project.path / "notes.py").write_text("outside the source folder")
+        (own_project.tasks / "ex20_new.py").write_text(
             "from ..celery_config import app\n\n\n@app.task(queue='tasks')\ndef new() -> None: ...\n"
         )
         wait_for(lambda: log.read_text().count(" ready.") == 2, log.read_text)
@@ -190,10 +196,10 @@ def run_make(project: BakedProject, *arguments: str, path: str) -> "subprocess.C
     )
 
 
-def test_without_uv_the_makefile_gets_it_into_a_folder_of_its_own(project, path_without_uv):
-    done = run_make(project, "install", path=path_without_uv)
+def test_without_uv_the_makefile_gets_it_into_a_folder_of_its_own(own_project, path_without_uv):
+    done = run_make(own_project, "install", path=path_without_uv)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (project.path / ".tools/bin/uv").exists()
+    assert (own_project.path / ".tools/bin/uv").exists()
 
 
 def test_a_python_that_cannot_make_environments_is_one_clear_line(project, path_without_uv, tmp_path):

@@ -1,12 +1,12 @@
 """Exceptions that do not pickle, raised in real tasks, and a client that retries on its own."""
 
-import importlib.util
 import socket
 import threading
 from contextlib import closing
 
 import pytest
 
+from celery_runtime.testing.http import AnsweringServer
 from scripts.baking import BakedProject
 
 from .workers import running_worker
@@ -58,25 +58,14 @@ def project(copy_with_libraries) -> BakedProject:
     return copy_with_libraries
 
 
-@pytest.fixture
-def answering_server(baked):
-    """The class of the generated tests: it gives the listed answers in turn."""
-    path = baked(framework="django").path / "tests/answering_server.py"
-    spec = importlib.util.spec_from_file_location("answering_server", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.AnsweringServer
-
-
 @pytest.mark.parametrize("library", ["urllib", "requests", "httpx", "aiohttp"])
 def test_a_refusal_is_told_apart_in_the_process_that_saw_it(
-    library, project, answering_server, broker_url, redis_url, tmp_path
+    library, project, broker_url, redis_url, tmp_path
 ):
-    environment = {"PYTHONPATH": str(project.path), "CELERY_BROKER_URL": broker_url}
-    environment["CELERY_RESULT_BACKEND"] = redis_url
+    environment = {"CELERY_BROKER_URL": broker_url, "CELERY_RESULT_BACKEND": redis_url}
     with running_worker(project, tmp_path / "log", **environment) as worker:
         for answers, end in [((503, 503, 200), "succeeded"), ((404,), "raised unexpected")]:
-            with answering_server(*answers) as server:
+            with AnsweringServer(*answers) as server:
                 name = f"shop.celery_tasks.ex1.by_{library}"
                 project.celery("call", name, "--args", f'["{server.url}"]', check=True, **environment)
                 worker.wait_for(lambda end=end: end in worker.output())

@@ -4,7 +4,7 @@ import pytest
 
 from scripts.unavailable import Unavailable
 
-from .conftest import unavailable
+from .availability import unavailable
 from .outages import outages
 
 pytestmark = pytest.mark.baked

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.baked
 
 
 def test_without_examples_a_worker_warns_and_the_tests_pass(bake_own, redis_url, tmp_path):
-    project = bake_own(framework="plain")
+    project = bake_own(installed=True, framework="plain")
     for path in project.tasks.glob("ex*.py"):
         path.unlink()
     with running_worker(project, tmp_path / "log", CELERY_BROKER_URL=redis_url) as worker:

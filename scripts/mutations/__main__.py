@@ -1,21 +1,22 @@
-"""`make mutations`: break a generated project, one promise at a time, and see which of its tests notices.
+"""`make mutations`: break the library, or a file of a project, one promise at a time, and see which test notices.
 
 `python -m scripts.mutations WORD …` runs those whose promise has these words.
 """
 
 import re
+import subprocess
 import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
 import pytest
 
-from ..baking import BakedProject, plain_project
-from ..machinery import FOLDER, add_machinery_tests
-from ..rabbitmq import virtual_host
+from ..baking import TEMPLATE, BakedProject, bake, clean_environment, silenced_stdout
 from . import MUTATIONS, Mutation
+
+RUNTIME_TESTS = TEMPLATE / "tests/runtime"
+OPTIONS = ("-x", "-q", "-rfE", "-p", "no:cacheprovider")
 
 
 def failed_tests(project: BakedProject, selection: str) -> list[str]:
@@ -23,14 +24,19 @@ def failed_tests(project: BakedProject, selection: str) -> list[str]:
 
     Those on RabbitMQ run only where the selection names it: they take longer.
     """
-    own = sorted((project.path / "tests").glob("test_*.py"))
-    options = ("-x", "-q", "-rfE", "-p", "no:cacheprovider", "-k", selection)
-    with virtual_host() if "rabbitmq" in selection else nullcontext("") as url:
-        given = {"TEST_RABBITMQ_URL": url} if url else {}
-        done = project.run(project.python, "-m", "pytest", *options, *own, f"tests/{FOLDER.name}", **given)
-    if done.returncode == pytest.ExitCode.INTERNAL_ERROR:  # the project cannot even be imported
-        return ["all tests"]
-    return re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    if "rabbitmq" not in selection:
+        selection = f"({selection}) and not rabbitmq"
+    for folder in (project.path / "tests", RUNTIME_TESTS):
+        # The library of the project is tested, which is what is mutated, and not that of the template.
+        command = [sys.executable, "-m", "pytest", *OPTIONS, "-k", selection, str(folder)]
+        command += ["-o", f"pythonpath={project.path}"]
+        env = clean_environment(TMPDIR=str(project.path.parent))
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED or done.returncode == pytest.ExitCode.OK:
+            continue
+        failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", done.stdout, re.MULTILINE)
+        return [f"{folder.name}/{name}" for name in failed] or ["all tests"]  # it cannot even be imported
+    return []
 
 
 def notice(project: BakedProject, mutation: Mutation) -> list[str]:
@@ -50,23 +56,22 @@ def notice(project: BakedProject, mutation: Mutation) -> list[str]:
 
 
 def end_processes_of(folder: Path) -> None:
-    """End what mutated code left running: each process whose program lies in the folder."""
-    for process in psutil.process_iter(["cmdline"]):
-        program, *_ = process.info["cmdline"] or [""]
-        if Path(program).is_relative_to(folder):
+    """End what mutated code left running: each process whose folder for temporary files this is."""
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get("TMPDIR") == str(folder):
             process.kill()
 
 
 def main() -> None:
     chosen = [one for one in MUTATIONS if all(word in one.promise for word in sys.argv[1:])]
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
-        project = plain_project(Path(folder))
-        add_machinery_tests(project, project.path / "tests")
+        with silenced_stdout():
+            project = bake(Path(folder), {"project_slug": "shop", "framework": "plain"})
         try:
             noticed = [failed[0] for mutation in chosen if (failed := notice(project, mutation))]
         finally:
             end_processes_of(Path(folder))
-    own = sum(not name.startswith(f"tests/{FOLDER.name}/") for name in noticed)
+    own = sum(not name.startswith(f"{RUNTIME_TESTS.name}/") for name in noticed)
     print(
         f"{len(noticed)} of {len(chosen)} mutations were noticed, {own} of them by the project's own tests."
     )

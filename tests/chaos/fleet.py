@@ -1,15 +1,15 @@
 """Workers, each of which is started again when it has ended."""
 
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from scripts.baking import BakedProject, clean_environment
+from celery_runtime.testing.worker import WorkerProcess
+from scripts.baking import BakedProject
+from tests.workers import running_worker
 
 
 class Fleet:
@@ -22,8 +22,8 @@ class Fleet:
         self.number = workers
         self.processes = processes
         self.folder = folder
-        self.environment = clean_environment(CELERY_HEALTH_FOLDER=str(folder / "health"), **environment)
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.environment = environment
+        self.workers: list[WorkerProcess] = []
         self.started = 0
         self.exit_codes: list[int] = []
 
@@ -33,14 +33,12 @@ class Fleet:
 
     def __exit__(self, *_: object) -> None:
         for worker in self.workers:
-            with suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
+            worker.stop()
 
     def restart_ended(self) -> None:
-        for worker in [worker for worker in self.workers if worker.poll() is not None]:
+        for worker in [worker for worker in self.workers if worker.process.poll() is not None]:
             self.workers.remove(worker)
-            self.exit_codes.append(worker.returncode)
+            self.exit_codes.append(worker.process.returncode)
         while len(self.workers) < self.number:
             self.workers.append(self._start())
 
@@ -62,7 +60,7 @@ class Fleet:
 
     def stop_oldest(self, seconds: float) -> None:
         """Stop a worker gently, and start another; where it does not end in time, fail with its threads in its log."""
-        worker = self.workers[0]
+        worker = self.workers[0].process
         worker.terminate()
         try:
             worker.wait(seconds)
@@ -75,19 +73,13 @@ class Fleet:
     def output(self) -> str:
         return "".join(log.read_text() for log in sorted(self.folder.glob("worker-*.log")))
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> WorkerProcess:
         self.started += 1
-        name = f"worker-{self.started}"
-        command = [str(self.project.python), "-m", "celery", "-A", self.project.slug, "worker"]
-        command += ["--loglevel", "INFO", "--hostname", f"{name}@%h", "--concurrency", str(self.processes)]
-        command += ["--without-gossip", "--without-mingle"]
-        with (self.folder / f"{name}.log").open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd="/",
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        worker = running_worker(
+            self.project,
+            self.folder / f"worker-{self.started}.log",
+            concurrency=self.processes,
+            **self.environment,
+        )
+        worker.launch()
+        return worker

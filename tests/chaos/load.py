@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.baking import BakedProject, clean_environment
+from scripts.baking import BakedProject
 
 from . import tasks
 
@@ -72,7 +72,7 @@ def published(
     publisher = subprocess.Popen(
         [str(project.python), "-c", tasks.PUBLISHER, *map(str, arguments)],
         cwd=project.path,
-        env=clean_environment(**environment),
+        env=project.environment(**environment),
     )
     try:
         yield Load(folder, publisher)

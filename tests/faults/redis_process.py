@@ -1,21 +1,14 @@
 """A Redis with a folder of its own, on a port of 127.0.0.1, ended by its process id."""
 
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from celery_runtime.testing.brokers import RedisServer
 from tests.faults.fault import Unavailable
-from tests.faults.loopback import HOST, closed_port
-
-START_SECONDS = 10
+from tests.faults.loopback import closed_port
 
 
 @contextmanager
@@ -36,33 +29,5 @@ def redis_process(folder: Path, *options: str) -> Iterator[int]:
     """The port of a Redis that has started, or that is loading its data."""
     with closed_port() as port:
         pass
-    command = ["redis-server", "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", ""]
-    process = subprocess.Popen(
-        [*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-    )
-    try:
-        _await_answer(port)
+    with RedisServer(folder, "--appendonly", "no", *options, binary="redis-server", port=port):
         yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _await_answer(port: int) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        with suppress(redis.ConnectionError, redis.TimeoutError):
-            _ping(port)
-            return
-        time.sleep(0.01)
-    raise RuntimeError(f"Redis does not answer on port {port}")
-
-
-def _ping(port: int) -> None:
-    # An error that Redis says is an answer, too: it wants a password, or it loads.
-    once = Retry(NoBackoff(), 0)
-    with (
-        redis.Redis(host=HOST, port=port, socket_timeout=1, retry=once) as client,
-        suppress(redis.ResponseError, redis.AuthenticationError, redis.BusyLoadingError),
-    ):
-        client.ping()

@@ -1,7 +1,5 @@
 """Tasks of the tests: the worker is told to import this module as well."""
 
-import os
-import signal
 import time
 import urllib.request
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 from celery_runtime import Fail, PermanentError, Retry
+
 from {{ cookiecutter.project_slug }} import app
 
 SOON = {"external.unavailable": Retry(attempts=3, base=0.2, cap=0.2), "worker": Retry(attempts=3, base=0)}
@@ -51,21 +50,6 @@ def hang():
         time.sleep(30)
     except SoftTimeLimitExceeded:
         time.sleep(30)
-
-
-@app.task(queue="tasks", policy=SOON)
-def kill_own_process(notes):
-    with Path(notes).open("a") as file:
-        file.write("run\n")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-@app.task(queue="tasks", policy=SOON)
-def be_killed_once(notes):
-    if not Path(notes).exists():
-        Path(notes).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "done"
 
 
 @app.task(queue="tasks", policy=SOON)

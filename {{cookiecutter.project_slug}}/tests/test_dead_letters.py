@@ -29,7 +29,7 @@ def test_every_final_failure_is_kept_once_with_its_kind(worker):
 
 def test_an_entry_tells_how_often_it_was_tried_and_where_it_failed(worker):
     result = tasks.lose_connection.delay()
-    result.get(timeout=10, propagate=False)
+    result.get(timeout=30, propagate=False)
     [entry] = kept(result.id).values()
     assert (entry.attempts, entry.attempts_by_kind) == (2, {"network.unavailable": 2})
     assert "ConnectionResetError: gone" in entry.traceback
@@ -45,15 +45,15 @@ def test_what_is_mended_and_requeued_goes_on_as_it_was_meant_to(worker, tmp_path
     steps = chain(tasks.ship.s(str(tmp_path), "tea"), tasks.bill.s())
     result = steps.apply_async(priority=8)
     failed = result.parent.id
-    result.get(timeout=10, propagate=False)
+    result.get(timeout=30, propagate=False)
     (tmp_path / "tea").touch()
     assert app.dead_letters.requeue(failed).ids == [failed]
-    assert app.AsyncResult(result.id).get(timeout=10) == "a bill for tea on attempt 1, priority 8"
+    assert app.AsyncResult(result.id).get(timeout=30) == "a bill for tea on attempt 1, priority 8"
     assert kept(failed) == {}
 
 
 def test_what_is_purged_is_gone(worker, tmp_path):
     failed = tasks.ship.delay(str(tmp_path), "salt")
-    failed.get(timeout=10, propagate=False)
+    failed.get(timeout=30, propagate=False)
     assert app.dead_letters.purge(failed.id) == [failed.id]
     assert kept(failed.id) == {}

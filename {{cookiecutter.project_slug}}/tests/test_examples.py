@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app, celery_tasks
+from celery_runtime.testing.http import AnsweringServer
 
-from .answering_server import AnsweringServer
+from {{ cookiecutter.project_slug }} import app, celery_tasks
 
 FOLDER = Path(celery_tasks.__path__[0])
 DOCUMENTED = sorted(path.stem for path in FOLDER.glob("ex*.py") if ". Prints" in path.read_text())
@@ -29,21 +29,21 @@ def test_an_example_prints_what_its_docstring_says(worker, capsys, name):
 def test_a_declined_card_is_an_outcome_and_no_error(worker):
     charge = example("ex1_try_except").charge
     with AnsweringServer(402, 200) as server:
-        assert charge.delay(server.url, "1", 100).get(timeout=10) == "declined"
-        assert charge.delay(server.url, "2", 100).get(timeout=10) == "paid"
+        assert charge.delay(server.url, "1", 100).get(timeout=30) == "declined"
+        assert charge.delay(server.url, "2", 100).get(timeout=30) == "paid"
     assert len({headers["Idempotency-Key"] for headers in server.headers}) == 2
 
 
 def test_what_no_retry_can_mend_is_raised_where_the_result_is_read(worker):
     ship = example("ex3_auto_retry").ship
     with pytest.raises(Exception, match="no weight, no parcel"):
-        ship.delay(None).get(timeout=10)
+        ship.delay(None).get(timeout=30)
 
 
 def test_a_failure_is_kept_with_its_kind(worker, tmp_path):
     send_invoice = example("ex6_dead_letter_queue").send_invoice
     failed = send_invoice.delay(str(tmp_path), "ada")
-    failed.get(timeout=10, propagate=False)
+    failed.get(timeout=30, propagate=False)
     [entry] = app.dead_letters.find(failed.id)
     assert (entry.kind, entry.attempts) == ("application.no_address", 1)
     assert app.dead_letters.purge(failed.id) == [failed.id]
@@ -58,5 +58,5 @@ def test_a_task_without_a_result_is_waited_for_by_what_it_does(worker, tmp_path)
 
 def test_a_file_is_whole_or_not_there(worker, tmp_path):
     export = example("ex9_task_signals_graceful_shutdown_and_cleanup").export
-    export.delay(str(tmp_path / "file"), [1, 0]).get(timeout=10, propagate=False)
+    export.delay(str(tmp_path / "file"), [1, 0]).get(timeout=30, propagate=False)
     worker.wait_for(lambda: not list(tmp_path.iterdir()))

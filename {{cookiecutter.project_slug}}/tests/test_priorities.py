@@ -1,6 +1,7 @@
 import pytest
 
 from celery_runtime import Priority
+
 from {{ cookiecutter.project_slug }} import app
 
 from .tasks import publish_child, tell_priority, tell_time
@@ -10,17 +11,17 @@ def test_a_backlog_runs_by_priority_and_unset_is_normal(worker):
     worker.stop_gently()
     results = {priority: tell_time.apply_async(priority=priority) for priority in (2, 6, None, 4, 0, 9, 5)}
     worker.start()
-    assert sorted(results, key=lambda priority: results[priority].get(timeout=10)) == [9, 6, None, 5, 4, 2, 0]
+    assert sorted(results, key=lambda priority: results[priority].get(timeout=30)) == [9, 6, None, 5, 4, 2, 0]
 
 
 def test_a_child_inherits_its_parents_priority(worker):
-    child = publish_child.apply_async(priority=Priority.HIGH).get(timeout=10)
-    assert app.AsyncResult(child).get(timeout=10) == Priority.HIGH
+    child = publish_child.apply_async(priority=Priority.HIGH).get(timeout=30)
+    assert app.AsyncResult(child).get(timeout=30) == Priority.HIGH
 
 
 def test_unset_is_normal_from_wherever_it_is_published(worker):
-    assert tell_priority.delay().get(timeout=10) == Priority.NORMAL
-    assert app.send_task(tell_priority.name).get(timeout=10) == Priority.NORMAL
+    assert tell_priority.delay().get(timeout=30) == Priority.NORMAL
+    assert app.send_task(tell_priority.name).get(timeout=30) == Priority.NORMAL
 
 
 @pytest.mark.parametrize("priority", [-1, 10, "high"])

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from {{ cookiecutter.project_slug }} import app
+from celery_runtime.testing.http import AnsweringServer
 
-from .answering_server import AnsweringServer
+from {{ cookiecutter.project_slug }} import app
 
 
 def events(server):
@@ -20,7 +20,7 @@ def events(server):
                 yield item
 
 
-def test_it_is_told_of_what_has_failed_for_good_and_of_no_argument(copy, start):
+def test_it_is_told_of_what_has_failed_for_good_and_of_no_argument(project_copy, start_worker):
     module = f"{app.main}.celery_tasks.ex10_error_tracking_and_monitoring_with_sentry"
     example = pytest.importorskip(module, reason="the example was deleted")
     again = """
@@ -32,14 +32,14 @@ def test_it_is_told_of_what_has_failed_for_good_and_of_no_argument(copy, start):
             if self.attempt == 1:
                 raise TransientError("later")
     """
-    copy.write("ex1.py", again)
-    copy.write("ex10.py", inspect.getsource(example))
+    project_copy.write("ex1.py", again)
+    project_copy.write("ex10.py", inspect.getsource(example))
     with AnsweringServer(200) as server:
-        worker = start(SENTRY_DSN=f"{server.url.replace('//', '//key@')}1")
-        copy.run("""
+        worker = start_worker(SENTRY_DSN=f"{server.url.replace('//', '//key@')}1")
+        project_copy.run("""
             from PACKAGE.celery_tasks import ex1, ex10
-            ex1.succeed_at_last.delay().get(timeout=10)
-            ex10.pay.delay("order 7", card="4242").get(timeout=10, propagate=False)
+            ex1.succeed_at_last.delay().get(timeout=30)
+            ex10.pay.delay("order 7", card="4242").get(timeout=30, propagate=False)
         """)
         worker.wait_for(lambda: list(events(server)))
     [event] = events(server)

@@ -1,0 +1,139 @@
+"""Lends each test a broker of its own: a server such as the embedded one, a RabbitMQ, and those that are named."""
+
+import importlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from celery_runtime import defaults
+from celery_runtime.dead_letters import DeadLetters
+from celery_runtime.testing.brokers import RedisServer, empty_broker, queues_of
+from celery_runtime.testing.project import ProjectCopy
+from celery_runtime.testing.worker import WorkerProcess
+from scripts.rabbitmq import virtual_host
+from tests.availability import lent
+from tests.runtime.sample import PACKAGE
+
+BROKERS = ("embedded", "redis", "rabbitmq")
+PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
+# RabbitMQ takes long: on Django, these alone have something to say about it.
+ON_RABBITMQ_IN_DJANGO = ("test_guards", "test_dead_letters_admin")
+open_services = ExitStack()
+
+
+def is_lent(item: pytest.Item, framework: str) -> bool:
+    """Whether this test has a broker. A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL, TEST_RABBITMQ_URL."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
+    lent_by_us = framework == "plain" or item.path.stem in ON_RABBITMQ_IN_DJANGO
+    return all(
+        f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers
+    )
+
+
+@contextmanager
+def embedded_server() -> Iterator[RedisServer]:
+    """Lend a server such as the embedded broker, in a folder of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="celery-server-", ignore_cleanup_errors=True) as folder,
+        RedisServer(Path(folder)) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A server that the test may stop, start, and ask to refuse."""
+    with embedded_server() as own:
+        yield own
+
+
+@cache
+def rabbitmq_url() -> str:
+    """Return the URL of the virtual host of this process."""
+    given = os.environ.get("TEST_RABBITMQ_URL")
+    return given or str(open_services.enter_context(lent(virtual_host())))
+
+
+def pytest_unconfigure() -> None:
+    open_services.close()
+
+
+@contextmanager
+def lent_broker(name: str) -> Iterator[str]:
+    """Lend an empty broker: one of `BROKERS`."""
+    if name == "embedded":
+        with embedded_server() as own:
+            yield own.url
+        return
+    url = rabbitmq_url() if name == "rabbitmq" else os.environ["TEST_REDIS_URL"]
+    with empty_broker(url, queues_of(app())) as lent_url:
+        yield lent_url
+
+
+def app() -> Any:
+    """Return the app of the sample, which the plugin has imported."""
+    return importlib.import_module(PACKAGE).app
+
+
+def use_broker(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process publish to another broker, and find its dead letters there."""
+    own = app()
+    computed = defaults.settings(own.main, lambda name, default: url if name == "broker_url" else default)
+    options = computed["broker_transport_options"]
+    monkeypatch.setenv("CELERY_BROKER_URL", url)
+    monkeypatch.setitem(own.conf, "broker_transport_options", options)
+    monkeypatch.setattr(own, "_pool", None)
+    monkeypatch.setattr(own.amqp, "_producer_pool", None)
+    monkeypatch.setitem(vars(own), "dead_letters", DeadLetters(own))
+
+
+@contextmanager
+def running_copy(broker: str, folder: Path, tasks: str) -> Iterator[tuple[ProjectCopy, WorkerProcess]]:
+    """Lend a copy of the sample with one task file, and its worker with one process."""
+    with lent_broker(broker) as url:
+        project = ProjectCopy(PACKAGE, folder).create()
+        project.environment["CELERY_BROKER_URL"] = url
+        project.write("ex1.py", tasks)
+        with WorkerProcess(PACKAGE, folder / "worker.log", environment=project.environment) as process:
+            yield project, process
+
+
+@pytest.fixture(scope="module", params=BROKERS)
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[ProjectCopy, WorkerProcess]]:
+    """A copy of the sample with the TASKS of the test module as its task file, and its worker, on each broker."""
+    with running_copy(request.param, tmp_path_factory.mktemp("copy"), request.module.TASKS) as lent:
+        yield lent
+
+
+@pytest.fixture
+def worker(running: tuple[ProjectCopy, WorkerProcess]) -> WorkerProcess:
+    """The worker of the copy that runs. What it printed before this test ends at `seen`."""
+    _, worker = running
+    worker.seen = len(worker.output())
+    return worker
+
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty broker of each sort."""
+    with lent_broker(request.param) as url:
+        yield url
+
+
+@pytest.fixture
+def copy(project_copy: ProjectCopy) -> ProjectCopy:
+    return project_copy
+
+
+@pytest.fixture
+def start(start_worker: Callable[..., WorkerProcess]) -> Callable[..., WorkerProcess]:
+    return start_worker

@@ -1,0 +1,199 @@
+import json
+import shutil
+
+NAMED_TASK = """
+    from PACKAGE.celery_config import app
+
+    @app.task(name="same", queue="tasks")
+    def first_or_second(): ...
+"""
+
+BROKEN_FILES = {
+    "ex1_syntax.py": "x = 1\ndef broken(:\n",
+    "ex2_dependency.py": "import json\nimport no_such_package\n",
+    "ex3_exception.py": "x = 1\n\nx / 0\n",
+    "ex4_long_message.py": "raise RuntimeError('first line\\nsecond line')\n",
+    "ex5_exit.py": "import sys\nsys.exit(3)\n",
+    "ex6_name.py": NAMED_TASK,
+    "ex7_same_name.py": NAMED_TASK,
+    "ex8_twice.py": "from PACKAGE import app\n\n@app.task\ndef f(): ...\n\n@app.task\ndef f(): ...\n",
+    "ex9_queue.py": "from PACKAGE import app\n\n@app.task(queue='taks')\ndef lost(): ...\n",
+    "ex9_priority.py": "from PACKAGE import app\n\n@app.task(priority=11)\ndef f(): ...\n",
+    "ex9_soft.py": "from PACKAGE import app\n\n@app.task(soft_time_limit=400)\ndef f(): ...\n",
+    "ex9_hard.py": "from PACKAGE import app\n\n@app.task(time_limit=7200)\ndef f(): ...\n",
+    "ex9_words.py": "from PACKAGE import app\n\n@app.task(time_limit='1 h')\ndef f(): ...\n",
+    "ex10.name.py": "",
+    "ex11_folder.py/x.txt": "",
+    "ex12_shadowed.py": "",
+    "ex12_shadowed/__init__.py": "",
+}
+# For each file: line, a part of the problem, a part of the remedy.
+PROBLEMS = {
+    "ex1_syntax.py": (2, "SyntaxError", "Correct the syntax"),
+    "ex2_dependency.py": (2, "No module named 'no_such_package'", "uv add no_such_package"),
+    "ex3_exception.py": (3, "ZeroDivisionError", "Correct this line"),
+    "ex4_long_message.py": (1, "RuntimeError: first line while", "Correct this line"),
+    "ex5_exit.py": (2, "SystemExit: 3", "__main__"),
+    "ex7_same_name.py": (5, "'same' is taken by PACKAGE/celery_tasks/ex6_name.py:5", "Rename one"),
+    "ex8_twice.py": (7, "is taken by PACKAGE/celery_tasks/ex8_twice.py:4", "Rename one"),
+    "ex9_queue.py": (3, "the queue 'taks'", "queues.py"),
+    "ex9_priority.py": (3, "the priority 11", "from 0 to 9"),
+    "ex9_soft.py": (3, "soft time limit of PACKAGE.celery_tasks.ex9_soft.f, 400 s, is", "State both"),
+    "ex9_hard.py": (3, "7200 s, is above the visibility timeout, 360 s", "task_longest_time_limit"),
+    "ex9_words.py": (3, "is '1 h'", "seconds"),
+    "ex10.name.py": (1, "a dot", "ex10_name.py"),
+    "ex11_folder.py": (1, "a folder", "Rename it to ex11_folder"),
+    "ex12_shadowed.py": (1, "Python imports", "Rename one"),
+}
+
+
+def test_check_names_file_line_and_remedy_of_every_problem_at_once(copy):
+    for file, source in BROKEN_FILES.items():
+        copy.write(file, source)
+    done = copy.celery("tasks", "check", "--json")
+    assert done.returncode == 1, done.stderr
+    found = {row["file"].rpartition("celery_tasks/")[2]: row for row in json.loads(done.stdout)}
+    assert sorted(found) == sorted(PROBLEMS)
+    for file, (line, problem, remedy) in PROBLEMS.items():
+        assert found[file]["line"] == line, file
+        assert problem.replace("PACKAGE", copy.package) in found[file]["problem"]
+        assert remedy in found[file]["remedy"]
+
+
+def test_on_rabbitmq_the_consumer_timeout_bounds_the_time_limit(copy):
+    copy.write("ex1.py", BROKEN_FILES["ex9_hard.py"].replace("7200", "1801, soft_time_limit=1800"))
+    done = copy.celery("tasks", "check", CELERY_BROKER_URL="amqp://127.0.0.1//")
+    assert done.returncode == 1
+    assert "1801 s, is above the consumer_timeout of RabbitMQ, 1800 s" in done.stdout
+
+
+def test_a_wrong_option_of_a_task_is_a_problem_too(copy):
+    copy.write("ex1.py", "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n")
+    done = copy.celery("tasks", "check")
+    assert done.returncode == 1
+    assert "while the tasks were registered" in done.stdout
+
+
+def test_a_worker_names_all_broken_files_at_once_and_does_not_start(copy):
+    copy.write("ex1.py", "import no_such_package")
+    copy.write("ex2.py", "def broken(:")
+    done = copy.celery("worker", "--concurrency", "1")
+    assert done.returncode == 1
+    assert "2 problems" in done.stderr
+    assert "ex1.py:1: ModuleNotFoundError" in done.stderr
+    assert "ex2.py:1: SyntaxError" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ready." not in done.stderr
+
+
+def test_beat_does_not_start_either(copy):
+    copy.write("ex1.py", "import no_such_package")
+    done = copy.celery("beat")
+    assert done.returncode == 1
+    assert "ex1.py:1: ModuleNotFoundError" in done.stderr
+
+
+def test_a_missing_folder_is_named(copy):
+    shutil.rmtree(copy.tasks)
+    done = copy.celery("tasks", "check")
+    assert done.returncode == 1
+    assert f"{copy.package}/celery_tasks:1: the folder of the task modules is missing" in done.stdout
+
+
+def test_an_empty_folder_is_no_reason_to_refuse(copy):
+    done = copy.celery("tasks", "check", "--json")
+    assert done.returncode == 0
+    assert [problem["fatal"] for problem in json.loads(done.stdout)] == [False]
+
+
+REPLACING_FILE = """
+    from celery import Task
+    from PACKAGE.celery_config import app
+
+    class CustomTask(Task):
+        def on_failure(self, exc, task_id, args, kwargs, einfo): ...
+
+    app.Task = CustomTask
+"""
+FAILING_FILE = """
+    from pathlib import Path
+
+    from PACKAGE.celery_config import app
+    from celery_runtime import Retry, TransientError
+
+    @app.task(queue="tasks", policy={"application": Retry(attempts=3, base=0)})
+    def fail():
+        with Path("NOTES_FILE").open("a") as file:
+            file.write("run\\n")
+        raise TransientError("again")
+"""
+
+
+def runs_until_given_up(copy, start):
+    worker = start()
+    copy.run("from PACKAGE.celery_tasks.ex1_fail import fail; fail.delay()")
+    worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    return copy.notes().count("run")
+
+
+def test_a_file_that_replaces_the_base_of_all_tasks_is_warned_of_where_it_does(copy, start):
+    copy.write("ex1_fail.py", FAILING_FILE)
+    copy.write("_base.py", REPLACING_FILE)
+    copy.write("ex2.py", "from . import _base\n")
+    done = copy.celery("tasks", "check", "--json")
+    assert done.returncode == 0, done.stderr
+    [problem] = json.loads(done.stdout)
+    place = (f"{copy.package}/celery_tasks/_base.py", 8)
+    assert (problem["file"], problem["line"], problem["fatal"]) == (*place, False)
+    assert "error_policy.py no longer holds for the tasks of any file" in problem["problem"]
+    assert problem["remedy"].startswith("Derive CustomTask from the Task of celery_config.py")
+    assert runs_until_given_up(copy, start) == 1
+    [log] = copy.logs
+    assert f"warning: {place[0]}:{place[1]}: {problem['problem']}" in log.read_text()
+
+
+def test_a_base_that_derives_from_the_projects_own_is_no_problem(copy, start):
+    copy.write("ex1_fail.py", FAILING_FILE)
+    copy.write("ex2.py", REPLACING_FILE.replace("(Task)", "(app.Task)"))
+    done = copy.celery("tasks", "check", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+    assert runs_until_given_up(copy, start) == 3
+
+
+FOREIGN_BASE = """
+    from celery import Task
+    from PACKAGE.celery_config import app
+
+    class Foreign(Task):
+        pass
+
+    @app.task(queue="tasks", base=Foreign)
+    def foreign(): ...
+
+    class Own(app.Task):
+        pass
+
+    @app.task(queue="tasks", base=Own)
+    def own(): ...
+"""
+
+
+def test_a_task_whose_base_is_not_of_the_project_is_warned_of(copy):
+    copy.write("ex1.py", FOREIGN_BASE)
+    done = copy.celery("tasks", "check", "--json")
+    assert done.returncode == 0, done.stderr
+    [problem] = json.loads(done.stdout)
+    assert (problem["file"], problem["line"]) == (f"{copy.package}/celery_tasks/ex1.py", 8)
+    assert "is Foreign, for which error_policy.py does not hold" in problem["problem"]
+    assert problem["remedy"] == "Derive Foreign from the Task of celery_config.py, not from Celery's."
+    assert problem["fatal"] is False
+
+
+def test_a_queue_does_not_take_the_place_of_the_dead_letters(copy):
+    copy.change("queues.py", "    priority_queue(DEFAULT_QUEUE),", '    priority_queue("dead-letters"),')
+    copy.change("queues.py", '"tasks"', '"dead-letters"')
+    done = copy.celery("tasks", "check")
+    assert done.returncode == 1
+    assert (
+        "queues.py:5: the queue 'dead-letters' has the name under which dead letters are kept" in done.stdout
+    )

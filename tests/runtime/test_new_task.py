@@ -1,0 +1,192 @@
+import json
+from pathlib import Path
+
+import pytest
+
+REFUSED = {
+    # What is no name.
+    "": "'' is no name",
+    "send-invoice": "'send-invoice' is no name",
+    "2fast": "'2fast' is no name",
+    "höflich": "'höflich' is no name",
+    "two\nlines": r"'two\nlines' is no name",
+    "_private": "'_private' is no name",
+    "billing/_late/pay_all": "'_late' is no name",
+    "../escaped": "'..' is no name",
+    "billing/../../../escaped": "'..' is no name",
+    "/escaped": "'' is no name",
+    "billing/": "'' is no name",
+    # What is a name, of something else.
+    "class": "'class' is a keyword",
+    "ex9_class": "'class' is a keyword",
+    "class/pay_all": "'class' is a keyword",
+    "app": "'app' means something else",
+    "str": "'str' means something else",
+    "l": "'l' means something else",
+    "worker": "'worker' means something else",
+    "test_mail": "'test_mail' means something else",
+    "setup_module": "'setup_module' means something else",
+    "x" * 60: "is too long",
+    # What is taken.
+    "pay": "celery_tasks/ex3_pay.py is there already",
+    "ex3_pay": "celery_tasks/ex3_pay.py is there already",
+    "ex_pay": "celery_tasks/ex3_pay.py is there already",
+    "ex9_pay": "celery_tasks/ex3_pay.py is there already",
+    "ex20_hello": "celery_tasks/ex4_named.py has a task of the name PACKAGE.celery_tasks.ex20_hello.hello",
+    "orders": "tests/test_orders.py is there already",
+    "billing/orders": "tests/test_billing_orders.py is there already",
+    "ex21_folder": "celery_tasks/ex21_folder is there already",
+    "mail/send": "celery_tasks/mail.py is there already",
+    "reports/send": "celery_tasks/reports is there already",
+    "linked/send": "celery_tasks/linked is a link",
+}
+WRITTEN = {
+    "send_invoice": "ex11_send_invoice.py",
+    "remind": "ex12_remind.py",
+    "billing/send_invoice": "billing/ex6_send_invoice.py",
+    "far/away/send_invoice": "far/away/ex1_send_invoice.py",
+    "ex7_pay": "ex7_pay.py",
+    "export": "export.py",
+    "ex8": "ex8.py",
+    "PACKAGE/celery_tasks/billing/ex2_pay.py": "billing/ex2_pay.py",
+}
+NAMED_TASK = """
+    from PACKAGE.celery_config import app
+
+    @app.task(name="PACKAGE.celery_tasks.ex20_hello.hello")
+    def named(): ...
+"""
+
+
+@pytest.fixture
+def project(copy):
+    """The copy with a folder of tests, which hold no test yet."""
+    (copy.root / "tests").mkdir()
+    (copy.root / "tests/conftest.py").touch()
+    return copy
+
+
+def files_below(folder: Path) -> dict[str, bytes | None]:
+    paths = [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None for path in paths
+    }
+
+
+def outcomes(project, *names: str) -> dict[str, str]:
+    """Try to write new tasks, one after the other; return for each the path of its file, or why it was refused."""
+    printed = project.run(
+        f"""
+        import json
+        from PACKAGE import app
+        from celery_runtime.discovery.new_task import Refused, write_new_task
+
+        def outcome(name):
+            try:
+                new = write_new_task(app, name)
+            except Refused as refused:
+                return str(refused)
+            return new.file.relative_to(new.folders[0]).as_posix()
+
+        print(json.dumps([outcome(name) for name in {list(names)!r}]))
+        """
+    )
+    return dict(zip(names, json.loads(printed), strict=True))
+
+
+def assert_refused(project, name: str, reason: str) -> None:
+    before = files_below(project.root)
+    done = project.celery("tasks", "new", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason.replace("PACKAGE", project.package) in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert files_below(project.root) == before
+
+
+def test_it_says_what_was_written_and_what_comes_next(project):
+    project.write("ex9_broken.py", "raise RuntimeError('this is not in the way')")
+    told = project.celery("tasks", "new", "billing/send_invoice").stdout
+    assert (
+        f"Written in {project.root}:\n  {project.package}/celery_tasks/billing/ex1_send_invoice.py\n" in told
+    )
+    assert "\n  uv run pytest tests/test_billing_send_invoice.py\n" in told
+    assert "restarted" in told
+
+
+def test_a_file_gets_the_next_number_of_its_folder_where_its_name_needs_one(project):
+    for file in ("ex9_nine.py", "ex10_ten.py", "ex_none.py", "billing/ex5_five.py"):
+        project.write(file, "")
+    assert outcomes(project, *WRITTEN) == WRITTEN
+    assert {file for file in WRITTEN.values() if not (project.tasks / file).is_file()} == set()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("job_*.py", {"send": "job_send.py", "job_3_send": "celery_tasks/job_send.py is there already"}),
+        ("ex*_job.py", {"ex_send_job": "ex_send_job.py", "pay": "pay.py does not match ex*_job.py"}),
+        ("*_job.py", {"send_job": "send_job.py", "pay": "pay.py does not match *_job.py"}),
+        ("*.py", {"send": "send.py"}),
+        ("ex-*.py", {"send": "send.py does not match ex-*.py"}),
+        ("ex*", {"send": "ex1_send.py", "exports/pay": "celery_tasks/exports has the name of a task file"}),
+    ],
+)
+def test_a_file_matches_the_pattern(project, pattern, expected):
+    project.change("settings.py", '"ex*.py"', f'"{pattern}"')
+    for name, outcome in outcomes(project, *expected).items():
+        assert expected[name] in outcome
+
+
+def test_a_task_goes_to_the_default_queue(project):
+    project.change("queues.py", '"tasks"', '"jobs"')
+    assert outcomes(project, "send_invoice") == {"send_invoice": "ex1_send_invoice.py"}
+    [task] = json.loads(project.celery("tasks", "list", "--json").stdout)
+    assert task["queue"] == "jobs"
+
+
+def test_a_name_that_is_none_or_taken_is_refused(project):
+    project.write("ex3_pay.py", "raise RuntimeError")
+    project.write("ex4_named.py", NAMED_TASK)
+    project.write("ex21_folder/note.txt", "")
+    project.write("mail.py", "")
+    project.write("reports", "")
+    (project.root / "elsewhere").mkdir()
+    (project.tasks / "linked").symlink_to(project.root / "elsewhere")
+    for test in ("test_orders.py", "test_billing_orders.py"):
+        (project.root / "tests" / test).touch()
+    before = files_below(project.root)
+    for name, outcome in outcomes(project, *REFUSED).items():
+        assert REFUSED[name].replace("PACKAGE", project.package) in outcome
+        assert len(outcome.splitlines()) == 1
+    assert files_below(project.root) == before
+
+
+@pytest.mark.parametrize("name", ["../escaped", "two\nlines"])
+def test_a_refusal_is_one_line_and_exit_status_1(project, name):
+    assert_refused(project, name, " is no name for a task")
+
+
+def test_without_the_projects_tests_nothing_is_written(copy):
+    assert_refused(copy, "send_invoice", f"there is no {copy.root}/tests/conftest.py")
+
+
+def test_where_the_second_file_cannot_be_written_the_first_does_not_stay(project):
+    before = files_below(project.root)
+    printed = project.run(
+        """
+        import resource
+        from string import Template
+        from PACKAGE import app
+        from celery_runtime.discovery import new_task
+
+        new_task.TASK = Template("# a line\\n" * 1000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            new_task.write_new_task(app, "billing/send_invoice")
+        except new_task.Refused as refused:
+            print(refused)
+        """
+    )
+    assert "nothing was written: [Errno 27] File too large" in printed
+    assert files_below(project.root) == before

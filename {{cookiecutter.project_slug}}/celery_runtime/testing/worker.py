@@ -1,0 +1,108 @@
+"""Run a worker, or beat, in a process of its own, and wait for what it does.
+
+Runs in: the tests. It imports neither Celery nor the project, so the process may be of any environment.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+DEADLINE = 30.0  # seconds
+SIGN_OF_LIFE = {"worker": " ready.", "beat": "beat: Starting"}
+
+
+class WorkerProcess:
+    """Run `celery -A PACKAGE worker`. As a context manager, wait until it is ready, and end it by SIGKILL.
+
+    Args:
+        package: the package that exports the app.
+        log: the file for what it prints. The stem becomes the name of the worker.
+        options: further options of the command.
+        command: "worker" or "beat".
+        concurrency: how many processes a worker has for its tasks.
+        python: the interpreter of the environment to run it in.
+        environment: the variables of the process; those of this one when omitted.
+        folder: where it starts. No project is there, so a worker that finds its project does so by the import path.
+    """
+
+    def __init__(
+        self,
+        package: str,
+        log: Path,
+        *options: str,
+        command: str = "worker",
+        concurrency: int = 1,
+        python: str | Path = sys.executable,
+        environment: Mapping[str, str] | None = None,
+        folder: str | Path = "/",
+    ) -> None:
+        self.command = [str(python), "-m", "celery", "-A", package, command, "--loglevel", "INFO"]
+        if command == "worker":
+            self.command += ["--without-gossip", "--without-mingle", "--concurrency", str(concurrency)]
+            # RabbitMQ turns away a second worker of the same name.
+            self.command += ["--hostname", f"{log.stem}@%h"]
+        self.command += options
+        self.log = log
+        self.folder = folder
+        given = os.environ if environment is None else environment
+        self.environment = {"CELERY_HEALTH_FOLDER": str(log.parent / "health"), **given}
+        self.seen = 0  # how much of the output is of an earlier test
+        self._sign = SIGN_OF_LIFE[command]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self.launch()
+        try:
+            self.wait_for(lambda: self._sign in self.output())
+        except BaseException:
+            self.stop()
+            raise
+
+    def launch(self) -> None:
+        """Start it, and return at once."""
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """End it and its children by SIGKILL: a gentle stop takes Celery two seconds."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop_gently(self) -> None:
+        """Stop it as a deploy does: a worker that is killed may take a message with it that is on its way."""
+        self.process.terminate()
+        self.process.wait(timeout=DEADLINE)
+
+    def output(self) -> str:
+        """Return what it has printed so far."""
+        return self.log.read_text()
+
+    def wait_for(self, condition: Callable[[], object], seconds: float = DEADLINE) -> None:
+        """Return as soon as the condition holds; fail with the log at the deadline, or when the process ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert self.process.poll() is None, f"the {self.log.stem} ended:\n{self.output()}"
+            assert time.monotonic() < deadline, f"nothing happened in {seconds:g} s:\n{self.output()}"
+            time.sleep(0.02)
