@@ -16,20 +16,21 @@ from .conftest import COMBINATIONS, combination_id
 from .repositories import CRUFT, run, template_repository
 
 FILES = {
-    ".": ".env.example .gitignore LICENSE Makefile README.md demo.py pyproject.toml",
+    ".": ".env.example .gitignore AGENTS.md LICENSE Makefile README.md demo.py pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py schedule.py settings.py",
-    "celery_runtime": """__init__.py app.py defaults.py environment.py health.py kinds.py logs.py text.py""",
+    "celery_runtime": """CHANGELOG.md README.md __init__.py app.py defaults.py environment.py health.py kinds.py logs.py text.py""",
     "celery_runtime/brokers": """__init__.py connection.py embedded.py fetch.lua forget.lua keys.py nesting.py priorities.py
         publishing.py rabbitmq.py rabbitmq_transport.py redis.py redis_transport.py urls.py""",
     "celery_runtime/commands": """__init__.py dead_letters.py options.py output.py queues.py tasks.py""",
     "celery_runtime/dead_letters": """__init__.py build.py filter.py model.py rabbitmq.py rabbitmq_reading.py recorder.py redaction.py
         redis.py requeue.py store.py""",
     "celery_runtime/discovery": """__init__.py files.py library.py limits.py loading.py new_task.py source.py""",
+    "celery_runtime/docs": """dead-letters.md errors.md operations.md priorities.md schedules.md settings.md tasks.md testing.md""",
     "celery_runtime/errors": """__init__.py classify.py database.py network.py raised.py services.py verdict.py""",
     "celery_runtime/retry": """__init__.py history.py policy.py task.py""",
     "celery_runtime/worker": """__init__.py connection_loss.py consumer.py delays.py liveness.py memory.py message_schema.py
         pool_fixes.py quarantine.py request.py screening.py worker.py""",
-    "shop/celery_tasks": """__init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
+    "shop/celery_tasks": """README.md __init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
         ex5_error_handling_chain.py ex6_dead_letter_queue.py ex7_task_timeouts_revoking.py ex8_linking_result_callbacks.py
         ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py
         ex11_task_scheduling.py ex12_task_schedule_customization.py ex13_task_schedule_crontab.py ex14_priorities.py
