@@ -10,43 +10,26 @@ import pexpect
 import pytest
 
 from local_extensions import TAKEN
-from scripts.baking import SLUG, TEMPLATE, BakedProject, bake, clean_environment
+from scripts.baking import LIBRARY, SLUG, TEMPLATE, BakedProject, bake, clean_environment
 
 from .conftest import COMBINATIONS, combination_id
 from .repositories import CRUFT, run, template_repository
 
 FILES = {
-    ".": ".env.example .gitignore LICENSE Makefile README.md demo.py pyproject.toml",
+    ".": ".env.example .gitignore AGENTS.md LICENSE Makefile README.md demo.py pyproject.toml",
     "shop": "__init__.py celery_config.py error_policy.py queues.py results.py schedule.py settings.py",
-    "celery_runtime": """__init__.py app.py defaults.py environment.py health.py kinds.py logs.py text.py""",
-    "celery_runtime/brokers": """__init__.py connection.py embedded.py fetch.lua forget.lua keys.py nesting.py priorities.py
-        publishing.py rabbitmq.py rabbitmq_transport.py redis.py redis_transport.py urls.py""",
-    "celery_runtime/commands": """__init__.py dead_letters.py options.py output.py queues.py tasks.py""",
-    "celery_runtime/dead_letters": """__init__.py build.py filter.py model.py rabbitmq.py rabbitmq_reading.py recorder.py redaction.py
-        redis.py requeue.py store.py""",
-    "celery_runtime/discovery": """__init__.py files.py library.py limits.py loading.py new_task.py source.py""",
-    "celery_runtime/errors": """__init__.py classify.py database.py network.py raised.py services.py verdict.py""",
-    "celery_runtime/retry": """__init__.py history.py policy.py task.py""",
-    "celery_runtime/worker": """__init__.py connection_loss.py consumer.py delays.py liveness.py memory.py message_schema.py
-        pool_fixes.py quarantine.py request.py results.py screening.py worker.py""",
-    "shop/celery_tasks": """__init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
+    "shop/celery_tasks": """README.md __init__.py ex1_try_except.py ex2_custom_task_class.py ex3_auto_retry.py ex4_error_handling_groups.py
         ex5_error_handling_chain.py ex6_dead_letter_queue.py ex7_task_timeouts_revoking.py ex8_linking_result_callbacks.py
         ex9_task_signals_graceful_shutdown_and_cleanup.py ex10_error_tracking_and_monitoring_with_sentry.py
         ex11_task_scheduling.py ex12_task_schedule_customization.py ex13_task_schedule_crontab.py ex14_priorities.py
         ex15_progress.py ex16_bulk.py""",
-    "celery_runtime/testing": """__init__.py brokers.py http.py isolation.py project.py worker.py""",
     "tests": """__init__.py conftest.py tasks.py test_dead_letters.py test_examples.py test_priorities.py test_retries.py
         test_sentry.py""",
 }
 DJANGO_FILES = {
     ".": "manage.py",
     "shop": "asgi.py urls.py wsgi.py",
-    "celery_runtime/django": "__init__.py task.py",
     "shop/celery_tasks": "ex17_after_commit.py",
-    "celery_runtime/django/admin": "__init__.py admin.py apps.py display.py listing.py models.py",
-    "celery_runtime/django/admin/static/dead_letters": "dead_letters.css",
-    "celery_runtime/django/admin/templates/admin/dead_letters": """actions.html cells.html confirm.html
-        entry.html fields.html list.html unavailable.html""",
 }
 
 ALWAYS = {"celery[redis]", "kombu", "python-dotenv", "structlog"}
@@ -90,9 +73,23 @@ def distribution(requirement: str) -> str:
     return re.match(r"[\w\[\]-]+", requirement)[0]
 
 
+def library_files(framework: str) -> list[str]:
+    """Return the files of the library, which come as they are; what is for Django comes with Django alone."""
+    tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=LIBRARY).split(
+        "\0"
+    )
+    existing = [name for name in tracked if name and (LIBRARY / name).exists()]
+    return [
+        f"celery_runtime/{name}"
+        for name in existing
+        if framework == "django" or not name.startswith("django/")
+    ]
+
+
 def test_the_files(project, answers):
     folders = [*FILES.items(), *(DJANGO_FILES.items() if answers["framework"] == "django" else ())]
     expected = [str(Path(folder, name)) for folder, names in folders for name in names.split()]
+    expected += library_files(answers["framework"])
     assert sorted(files_of(project)) == sorted(expected)
     written = {str(path.relative_to(project.path)) for path in project.path.rglob("*") if path.is_dir()}
     holding = {Path(name).parent for name in expected}
