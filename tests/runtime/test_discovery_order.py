@@ -20,7 +20,7 @@ def listed(copy: ProjectCopy, *options: str) -> list[dict[str, object]]:
 def test_files_are_found_in_natural_order_or_passed_over_for_a_reason(copy):
     for file in ("ex10.py", "ex2.py", "ex-name.py", "billing/ex1_invoice.py", "billing/ex-late/ex3.py"):
         copy.write(file, TASK)
-    for file in ("_private.py", "mail.py", "Ex_upper.py", "notes.txt", "_hidden/ex2.py"):
+    for file in ("_private.py", "mail.py", "Ex_upper.py", "notes.txt", "README.md", "_hidden/ex2.py"):
         copy.write(file, "raise RuntimeError")
     listing = listed(copy, "--ignored")
     rows = {str(row["file"]).partition("celery_tasks/")[2]: row["ignored"] for row in listing}

@@ -50,6 +50,9 @@ def test_rules_that_cannot_be_are_one_line(rules, problem):
         '"netwrk.tls": Fail()': "the first word of the kind 'netwrk.tls' must be one of ",
         '"network.tls": Retry(atempts=3)': "Retry.__init__() got an unexpected keyword argument 'atempts'",
         '"network.tls": Retry(attempts=0)': "attempts=0 must be a whole number above 0",
+        '"network.tls": Retyr()': "NameError: name 'Retyr' is not defined",
+        '"network.tls": Fail(': "SyntaxError: ",
+        '**__import__("no_such_module").RULES': "ModuleNotFoundError: No module named 'no_such_module'",
         '**__import__("celery_runtime").by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
     }.items(),
 )

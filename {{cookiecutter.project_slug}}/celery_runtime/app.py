@@ -96,15 +96,17 @@ class Celery(celery.Celery):
         """The project's table, imported when it is first needed: what only publishes never needs it.
 
         Raises:
-            ConfigurationError: there is no such kind, or a number in the table cannot be.
+            ConfigurationError: the module cannot be imported, or one of its rules cannot be.
         """
         from celery_runtime.retry.policy import Policy
 
         try:
             table = importlib.import_module(self._policy_module)
             return Policy(table.POLICY, table.MAX_AGE)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(str(error), "Correct it in error_policy.py.") from error
+        except Exception as error:
+            is_of_a_rule = isinstance(error, TypeError | ValueError) and not isinstance(error, SyntaxError)
+            problem = str(error) if is_of_a_rule else f"{type(error).__name__}: {error}"
+            raise ConfigurationError(problem, "Correct it in error_policy.py.") from error
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         connection: Any = super().connection_for_write(url, **options)

@@ -101,7 +101,7 @@ def _scan_folder(
     for entry in entries:
         name, file = entry.name, f"{prefix}/{entry.name}"
         stem = name.rpartition(".")[0] or name
-        if name in ("__init__.py", "__pycache__"):
+        if name in ("__init__.py", "__pycache__", "README.md"):
             continue
         if name.startswith(("_", ".")):
             found.ignored[file] = f"starts with {name[0]}"
