@@ -71,6 +71,10 @@ chaos: .venv/ready  ## kill and stop workers and their broker under load; N=5000
 outages: .venv/ready  ## take brokers away, flush them, fill their disk, and print what is seen of it
 	@$(RUN) scripts.outages
 
+.PHONY: sizes
+sizes: .venv/ready  ## print how many lines a bake has; fail above a ceiling
+	@$(RUN) scripts.sizes
+
 .PHONY: bench
 bench: .venv/ready  ## print ratios measured side by side
 	@$(RUN) benchmarks

@@ -118,14 +118,14 @@ MUTATIONS = (
     Mutation(
         "the kinds of one row share its attempts",
         f"{RUNTIME}/retry/task.py",
-        "failures = record.of(lambda kind: policy.rule(kind, self.policy) == rule)",
-        "failures = record.of(lambda kind: kind == verdict.kind)",
+        "failures = history.of(lambda kind: policy.rule(kind, self.policy) == rule)",
+        "failures = history.of(lambda kind: kind == verdict.kind)",
         "test_retries",
     ),
     Mutation(
         "a rule that fails is told once",
         f"{RUNTIME}/errors/classify.py",
-        "            _told.add(place)",
+        "            _warned.add(place)",
         "            pass",
         "test_odd_errors or test_own_errors",
     ),
@@ -146,7 +146,7 @@ MUTATIONS = (
     Mutation(
         "max_retries of a task bounds the policy",
         f"{RUNTIME}/retry/task.py",
-        "if delay is None or self._limit_is_reached(request, record) or",
+        "if delay is None or self._limit_is_reached(request, history) or",
         "if delay is None or",
         "test_celery_retries",
     ),
@@ -174,8 +174,8 @@ MUTATIONS = (
     Mutation(
         "a bad certificate decides wherever it stands",
         f"{RUNTIME}/errors/classify.py",
-        "for rules in ([network.bad_certificate], RULES, _LAST_RESORT):",
-        "for rules in (RULES, _LAST_RESORT):",
+        "_TIERS = ([network.bad_certificate], RULES,",
+        "_TIERS = (RULES,",
         "test_errors",
     ),
     Mutation(

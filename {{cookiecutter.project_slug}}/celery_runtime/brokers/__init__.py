@@ -45,40 +45,6 @@ class Broker(Protocol):
         """Delete all notes: the task has ended, or runs again as another message."""
 
 
-class WorkerChannel(Protocol):
-    """What a worker asks of the channel by which it consumes. On RabbitMQ there is nothing to do.
-
-    Attributes:
-        unacknowledged: tags of tasks that have ended, of which the broker could not be told.
-    """
-
-    unacknowledged: frozenset[str]
-
-    def acknowledge(self, delivery_tag: str) -> None:
-        """Acknowledge a message of a closed channel."""
-
-    def check_writes(self) -> None:
-        """Raise what the broker answers to a write that needs room."""
-
-    def renew(self, delivery_tag: str) -> None:
-        """Begin the visibility timeout of a message anew, unless it was redelivered already."""
-
-    def let_go(self, delivery_tag: str) -> None:
-        """Do not requeue this message when the channel closes: its task still runs."""
-
-    def adopt(self, message: Any) -> None:
-        """Take over a message that a closed channel has let go: this channel acknowledges it."""
-
-    def held(self) -> list[str]:
-        """Return the tags of the messages that are requeued when the channel closes."""
-
-    def requeue_held(self) -> None:
-        """Requeue them now."""
-
-    def give_back(self, delivery_tag: str, since: float) -> None:
-        """Requeue a message left over by a closed channel, unless it was redelivered since, in seconds since the epoch."""
-
-
 def broker_of(app: Any) -> Broker:
     """Return the broker to which the app publishes."""
     if urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url):

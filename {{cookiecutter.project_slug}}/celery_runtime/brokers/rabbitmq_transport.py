@@ -16,6 +16,7 @@ from amqp.serialization import decode_properties_basic
 from kombu.transport import pyamqp
 
 from celery_runtime.brokers.nesting import DEEPEST, is_shallow
+from celery_runtime.brokers.worker_channel import WorkerChannel
 
 # In place of the properties: what is wrong with them. And in place of the headers: the properties as they came.
 UNREADABLE = "unreadable"
@@ -65,34 +66,8 @@ def _stand_in(problem: str, packed: bytes) -> dict[str, Any]:
     return {UNREADABLE: f"its properties cannot be read: {problem}", "application_headers": {PACKED: text}}
 
 
-class Channel(pyamqp.Channel):
-    """Is a `WorkerChannel` that has nothing to do: RabbitMQ requeues all that a lost connection held, at once."""
-
-    unacknowledged: frozenset[str] = frozenset()
-
-    def acknowledge(self, delivery_tag: str) -> None:
-        pass
-
-    def check_writes(self) -> None:
-        pass
-
-    def renew(self, delivery_tag: str) -> None:
-        pass
-
-    def let_go(self, delivery_tag: str) -> None:
-        pass
-
-    def adopt(self, message: Any) -> None:
-        pass
-
-    def held(self) -> list[str]:
-        return []
-
-    def requeue_held(self) -> None:
-        pass
-
-    def give_back(self, delivery_tag: str, since: float) -> None:
-        pass
+class Channel(WorkerChannel, pyamqp.Channel):
+    pass
 
 
 class Connection(pyamqp.Connection):

@@ -25,14 +25,15 @@ from kombu.utils.json import loads
 
 from celery_runtime.brokers import keys, nesting
 from celery_runtime.brokers.priorities import LEVELS
+from celery_runtime.brokers.worker_channel import WorkerChannel
 
 FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))
 MOST_TOKENS = 9  # of each queue: more would only make workers look in vain
 TOKENS_KEPT = 10_000  # milliseconds
 
 
-class _Pipe:
-    """Gives a pipeline the method of kombu's `PublishBatch` by which a channel publishes."""
+class _Batch:
+    """Adds commands to a pipeline, as kombu's `PublishBatch` does."""
 
     def __init__(self, pipe: Any) -> None:
         self.pipe = pipe
@@ -51,10 +52,10 @@ class QoS(redis.QoS):
             super().append(message, delivery_tag)
 
 
-_Channel: Any = object  # at run time the class beside it, `redis.Channel`
+_Channel: Any = object  # the class beside it, `redis.Channel`, which the type checker does not know
 
 
-class OurChannel(_Channel):
+class OurChannel(WorkerChannel, _Channel):
     """Changes a channel of kombu's. `connection.on_unreadable`, if a worker has set it, gets items that are not messages."""
 
     QoS = QoS
@@ -165,7 +166,7 @@ class OurChannel(_Channel):
             return
         # In one transaction: an error for a mere token would tell that the message was not taken.
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
-            self._put(queue, message, _publish_batch=_Pipe(pipe), **options)
+            self._put(queue, message, _publish_batch=_Batch(pipe), **options)
             pipe.execute()
 
     def _do_restore_message(
@@ -173,12 +174,12 @@ class OurChannel(_Channel):
     ) -> None:
         super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
         for queue in self._lookup(exchange, routing_key):
-            self._add_token(_Pipe(pipe).add, queue)
+            self._add_token(_Batch(pipe).add, queue)
 
     def wake(self, queue: str) -> None:
         """Push a token: a message was put into the queue by other means than this channel's."""
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
-            self._add_token(_Pipe(pipe).add, queue)
+            self._add_token(_Batch(pipe).add, queue)
             pipe.execute()
 
     def _add_token(self, add: Callable[..., None], queue: str) -> None:
@@ -199,8 +200,6 @@ class OurChannel(_Channel):
         except Exception:
             self.unacknowledged |= {delivery_tag}
             raise
-
-    # What follows is `WorkerChannel`.
 
     def acknowledge(self, delivery_tag: str) -> None:
         self.qos._remove_from_indices(delivery_tag).execute()

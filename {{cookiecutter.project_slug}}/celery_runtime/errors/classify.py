@@ -1,7 +1,6 @@
-"""What went wrong, told apart by one function. The kinds are listed in kinds.py.
+"""Classify exceptions: by one function, into the kinds of kinds.py.
 
-Rules look at class names and attributes, so that no library is imported for it. What they know of
-libraries was found by causing the faults.
+Rules look at class names and attributes, so they import no library. Each was found by causing the fault.
 """
 
 import logging
@@ -29,33 +28,26 @@ _limits = by_name(
     }
 )
 
-_told: set[tuple[Rule, type]] = set()
-
 # The first rule that knows an exception decides; put your own in front.
-RULES: list[Rule] = [
-    _own,
-    _limits,
-    *database.RULES,
-    *services.RULES,
-    *network.RULES,
-]
-# These are asked when no exception of the chain was clear.
-_LAST_RESORT: list[Rule] = [database.invalidated, network.unspecific, database.unclear]
+RULES: list[Rule] = [_own, _limits, *database.RULES, *services.RULES, *network.RULES]
+# All exceptions of a chain are shown to one tier before the next is asked. The last is for what is not clear.
+_TIERS = ([network.bad_certificate], RULES, [database.invalidated, network.unspecific, database.unclear])
 
+_warned: set[tuple[Rule, type]] = set()
 
 PROGRAMMING_ERRORS = (AttributeError, IndexError, KeyError, NameError, TypeError, UnboundLocalError)
 
 
 def classify(error: BaseException) -> Verdict:
-    """Return the verdict on an exception: that of the outermost one along its causes that is clear.
+    """Return the verdict on an exception: the outermost of its causes that a rule knows decides. It never raises.
 
-    A certificate that is not trusted decides wherever it stands. It never raises.
+    A certificate that is not trusted decides wherever it stands.
     """
     if type(error) in PROGRAMMING_ERRORS and error.__cause__ is None:
         # A slip in an `except` block is not the error that was being handled there.
         return Verdict("unexpected", origin=_origin(error))
     chain = list(chain_of(error))
-    for rules in ([network.bad_certificate], RULES, _LAST_RESORT):
+    for rules in _TIERS:
         for link in chain:
             for rule in rules:
                 verdict = _apply(rule, link)
@@ -70,11 +62,11 @@ def _apply(rule: Rule, error: BaseException) -> Verdict | None:
         return None if verdict is None else check_verdict(verdict)
     except Exception as problem:  # noqa: BLE001 - a rule of the user's, or an attribute like none seen before
         place = (rule, type(error))
-        if place not in _told:  # once: writing the line classifies the error in hand anew
-            _told.add(place)
+        if place not in _warned:  # once: writing the line classifies the error in hand anew
+            _warned.add(place)
             name = getattr(rule, "__name__", repr(type(rule)))
-            what = f"{type(problem).__name__}: {message_of(problem)}"
-            logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, what)
+            reason = f"{type(problem).__name__}: {message_of(problem)}"
+            logger.warning("the rule %s failed on %s with %s", name, type(error).__name__, reason)
         return None
 
 

@@ -1,4 +1,4 @@
-"""The exceptions by which a task says itself what went wrong, and the service that a block talks to."""
+"""Let a task say itself what went wrong, and to which service a block talks."""
 
 from contextlib import suppress
 from contextvars import ContextVar, Token
@@ -10,7 +10,7 @@ from celery_runtime.kinds import check_kind
 
 
 class TaskError(Exception):
-    """An error that a task raises to say what it is.
+    """Say by its kind what went wrong in a task. The base of the two that a task raises.
 
     Args:
         message: for people.
@@ -18,7 +18,7 @@ class TaskError(Exception):
         retry_after: the seconds, or the timedelta, after which it is worth another try.
 
     Raises:
-        ValueError: the first word of the kind is none of the seven, or the seconds are no number from 0 on.
+        ValueError: the kind does not begin with a kind of kinds.py, or the seconds are not a number from 0 on.
     """
 
     kind: str
@@ -47,13 +47,13 @@ def _rebuilt(cls: type[TaskError], arguments: tuple[Any, ...], state: dict[str, 
 
 
 class TransientError(TaskError):
-    """It is likely to pass: the table says how often and when to try again."""
+    """Say that the error is likely to pass: the rules say how often and when the task runs again."""
 
     kind = "application.transient"
 
 
 class PermanentError(TaskError):
-    """Trying again is useless: it is given up at once, whatever the table says of its kind."""
+    """Say that another run is useless: the task is given up at once, whatever the rules say of its kind."""
 
     kind = "application.permanent"
 
@@ -62,9 +62,9 @@ _service: ContextVar[str | None] = ContextVar("service", default=None)
 
 
 class handling:
-    """Names the service that a block talks to: log lines, and the error that leaves the block, carry it.
+    """Name the service that a block talks to, for log lines and for the error that leaves the block.
 
-    The exception itself goes on as it is, so that `except` clauses around the block see the original.
+    The exception goes on as it is, so that `except` clauses around the block see the original.
     """
 
     def __init__(self, service: str) -> None:

@@ -1,4 +1,4 @@
-"""What an error is: its verdict, and how rules look at an exception without importing its library."""
+"""Define verdicts, and how a rule looks at an exception without importing its library."""
 
 import functools
 import math
@@ -27,14 +27,14 @@ def check_seconds(value: object, name: str = "") -> float:
 
 
 class Verdict(NamedTuple):
-    """What `classify` says of an exception.
+    """Hold the answer of `classify` on an exception.
 
     Attributes:
-        kind: dotted words, the first of them one of those of kinds.py, such as "network.timeout".
+        kind: dotted words, such as "network.timeout"; the first is one of kinds.py.
         code: what the other side calls it, such as "503", "40P01" or "ECONNREFUSED".
         retry_after: seconds that the other side asked to wait.
         origin: the class of the exception that decided, such as "psycopg.errors.DeadlockDetected".
-        permanent: true for a `PermanentError`, which is given up whatever the table says of its kind.
+        permanent: true for a `PermanentError`, which is given up whatever the rules say of its kind.
     """
 
     kind: str
@@ -45,14 +45,14 @@ class Verdict(NamedTuple):
 
 
 def check_verdict(verdict: object) -> Verdict:
-    """Return what a rule has answered.
+    """Return the answer of a rule.
 
     Raises:
-        TypeError: it is no `Verdict`.
-        ValueError: its kind is none, or its seconds are no number.
+        TypeError: it is not a `Verdict`.
+        ValueError: there is no such kind, or its seconds are not a number.
     """
     if not isinstance(verdict, Verdict):
-        raise TypeError(f"{verdict!r} is no Verdict")
+        raise TypeError(f"{verdict!r} is not a Verdict")
     check_kind(verdict.kind)
     if verdict.retry_after is not None and verdict.retry_after != math.inf:
         check_seconds(verdict.retry_after)
@@ -83,7 +83,7 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
     The names are those of `names_of`; the one nearest to the exception's own class counts.
 
     Raises:
-        ValueError: one of the kinds is none, or a name is not package and class.
+        ValueError: there is no such kind, or a name is not package and class.
     """
     for name in kinds:
         if name.count(".") != 1:
@@ -102,7 +102,7 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and what caused it, outermost first, also where the context is suppressed.
+    """Yield the exception and its causes, outermost first, suppressed contexts included.
 
     httpx suppresses the context that tells a failure of DNS from a refused connection.
     """
@@ -119,7 +119,7 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         cause = link.__context__ if link.__cause__ is None else link.__cause__
         if cause is not None:
             waiting.append(cause)
-        # urllib3 and what was pickled keep a cause among the arguments alone.
+        # urllib3, and a pickled exception, keep a cause among the arguments alone.
         waiting.extend(argument for argument in _arguments(link) if isinstance(argument, BaseException))
 
 

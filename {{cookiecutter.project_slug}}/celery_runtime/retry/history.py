@@ -1,4 +1,4 @@
-"""How often a task has failed, by kind: kept in the headers of its message, as it wanders between workers."""
+"""Keep the attempt history of a task in the headers of its message, which goes from worker to worker."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ HEADER = "error_policy"
 
 @dataclass
 class FailureRecord:
-    """The failures that made the policy run a task again; Celery's own retries are not among them.
+    """Count the failures after which the policy ran a task again; Celery's own retries are not among them.
 
     Attributes:
         first: when the task failed for the first time, in seconds since the epoch.
@@ -25,7 +25,7 @@ class FailureRecord:
 
     @classmethod
     def read(cls, headers: Mapping[str, Any] | None) -> Self:
-        """Return the record of a message; an empty one when it has none that can be read."""
+        """Return the history of a message; an empty one if it has none that can be read."""
         try:
             entry = (headers or {})[HEADER]
             kinds = {
@@ -43,7 +43,7 @@ class FailureRecord:
         self.by_kind[kind] = count + 1, since
 
     def of(self, counts: Callable[[str], bool]) -> Failures:
-        """Return those of the kinds for which `counts(kind)` is true, of which there is one at least."""
+        """Return the failures of the kinds for which `counts(kind)` is true. There must be one."""
         since = min(since for kind, (_, since) in self.by_kind.items() if counts(kind))
         return Failures(self.count(counts), since, self.first)
 

@@ -1,4 +1,7 @@
-"""The base of every task: an error is classified where it happens, and the policy decides what follows."""
+"""Base of every task: classify an error where it happens, and let the policy decide what follows.
+
+Runs in: task process.
+"""
 
 import time
 import traceback
@@ -19,34 +22,30 @@ from celery_runtime.text import message_of
 
 logger = get_logger(__name__)
 
-# What Celery raises to say what becomes of a message.
-Decision = (exceptions.Ignore, exceptions.Reject, exceptions.Retry)
-
-
-# What ends a process on purpose; gevent and eventlet end a task by exceptions of their own.
+# Celery raises these to decide about a message.
+DECISIONS = (exceptions.Ignore, exceptions.Reject, exceptions.Retry)
+# These end a process on purpose; gevent and eventlet end a task by exceptions of their own.
 PASSES = (GeneratorExit, KeyboardInterrupt, SystemExit)
 GREEN_THREADS = ("eventlet", "gevent", "greenlet")
-# Seconds before a message goes back whose next run the broker has refused: at once would be a busy loop.
+# Seconds before a message is requeued whose next run the broker has refused: at once would be a busy loop.
 PAUSE_AFTER_REFUSAL = 5.0
 
 
 class NotAnException(Exception):
-    """A task raised something that is no `Exception`, which would have ended the worker's process."""
+    """Stand for a `BaseException` of a task, which would have ended the process."""
 
 
 class Task(celery.Task):
-    """Runs a task again, or gives it up, as the tables say.
+    """Run a task again after an error, or give it up, as the rules say.
 
-    An error that is given up goes on as it is: Celery stores it, logs it and calls `link_error`. A run that
-    is to follow is a message like any other, with its delay; no process waits for it. What a task asks of Celery
-    itself, by `autoretry_for`, `max_retries` and `self.retry()`, keeps its meaning. A direct call and
-    eager mode, which knows no delays, have no policy.
+    If it is given up, the error goes on as it is: Celery stores it, logs it and calls `link_error`. If it runs again,
+    the next run is a message like any other, with its delay; no process waits for it. `autoretry_for`, `max_retries`
+    and `self.retry()` keep the meaning that Celery gives them. A direct call and eager mode have no policy.
 
     Attributes:
-        policy: what this task wants otherwise than the project's table, by kind.
+        policy: rules of this task, by kind, which come before those of the project.
     """
 
-    app: Any  # the stubs of Celery know another app
     policy: ClassVar[Mapping[str, Action] | None] = None
 
     @classmethod
@@ -67,19 +66,18 @@ class Task(celery.Task):
             self._decide(error)
             raise
         finally:
-            # Celery leaves the max_retries of `self.retry()` on the task, where they would hold for every
-            # later message.
+            # Celery leaves the max_retries of `self.retry()` on the task: they would hold for later messages.
             self.__dict__.pop("override_max_retries", None)
 
     @property
     def attempt(self) -> int:
-        """The number of this run, from 1: those of the policy and Celery's own retries together."""
+        """Return the number of this run, from 1: runs by the policy and by Celery's own retries together."""
         return 1 + self.request.retries + FailureRecord.read(self.request.headers).count()
 
     def retry(self, *args: Any, **options: Any) -> Any:
         try:
             return super().retry(*args, **options)
-        except Decision:
+        except DECISIONS:
             raise
         except Exception as error:
             request: Any = self.request
@@ -87,55 +85,55 @@ class Task(celery.Task):
             raise
 
     def before_next_run(self, verdict: Verdict) -> None:
-        """Called before the next run is published: a Django task closes its connections here."""
+        """Prepare for the next run, before it is published: a Django task closes its connections here."""
 
     def _decide(self, error: BaseException) -> None:
-        """Return where the error is final, and kept; raise what Celery is to make of it where it is not."""
+        """Return if the error is final and stored as a dead letter; else raise the decision that Celery acts on."""
         request: Any = self.request
         if not isinstance(error, Exception):
             if isinstance(error, PASSES) or type(error).__module__.partition(".")[0] in GREEN_THREADS:
                 return
             raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
-        if request.is_eager or isinstance(error, Decision):
+        if request.is_eager or isinstance(error, DECISIONS):
             return
-        _ = self.app.policy  # imports the user's rules as well, where no worker has done so yet
+        _ = self.app.policy  # imports the rules for exceptions as well, if no worker has done so yet
         verdict = classify(error)
-        record = FailureRecord.read(request.headers)
+        history = FailureRecord.read(request.headers)
         now = time.time()
-        record.add(verdict.kind, now)
-        self.app.recorder.remember_error(request.id, error, verdict, record)
+        history.add(verdict.kind, now)
+        self.app.recorder.remember_error(request.id, error, verdict, history)
         if isinstance(error, MemoryError):
             traceback.clear_frames(error.__traceback__)  # what filled the memory is in their variables
-        delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, record, now)
+        delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, history, now)
         if delay is None:
             if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
                 self.app.recorder.store_error(self, request)
             return
         self.before_next_run(verdict)
-        self._run_again(error, delay, record)
+        self._run_again(error, delay, history)
 
     def delay_of_next_run(
-        self, request: Any, verdict: Verdict, record: FailureRecord, now: float
+        self, request: Any, verdict: Verdict, history: FailureRecord, now: float
     ) -> float | None:
-        """Return the seconds until the task runs again, None where it is given up.
+        """Return the seconds until the task runs again, None if it is given up.
 
         Args:
             request: the `celery.app.task.Context` of the run that failed.
             verdict: on that failure.
-            record: of all failures, that one included.
+            history: of all failures, that one included.
             now: the time of that one, in seconds since the epoch.
         """
         policy = self.app.policy
         rule = policy.rule(verdict.kind, self.policy)
-        failures = record.of(lambda kind: policy.rule(kind, self.policy) == rule)
+        failures = history.of(lambda kind: policy.rule(kind, self.policy) == rule)
         delay: float | None = policy.delay(rule.action, verdict, failures, now)
-        if delay is None or self._limit_is_reached(request, record) or _expires_before(request, now + delay):
+        if delay is None or self._limit_is_reached(request, history) or _expires_before(request, now + delay):
             return None
         return round(delay, 3)
 
-    def next_run(self, request: Any, delay: float, record: FailureRecord) -> Any:
+    def next_run(self, request: Any, delay: float, history: FailureRecord) -> Any:
         """Return the signature of the next run of a request."""
-        headers = {**(request.headers or {}), **record.headers()}
+        headers = {**(request.headers or {}), **history.headers()}
         return self.signature_from_request(request, countdown=delay, retries=request.retries, headers=headers)
 
     def _is_celerys(self, error: Exception) -> bool:
@@ -144,17 +142,16 @@ class Task(celery.Task):
             return True
         return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
 
-    def _limit_is_reached(self, request: Any, record: FailureRecord) -> bool:
+    def _limit_is_reached(self, request: Any, history: FailureRecord) -> bool:
         most = self._own_limit()
         if most is None:
             return False
-        spent = record.count(
-            lambda kind: not isinstance(self.app.policy.rule(kind, self.policy).action, Wait)
-        )
+        rule = self.app.policy.rule
+        spent = history.count(lambda kind: not isinstance(rule(kind, self.policy).action, Wait))
         return spent + int(request.retries) > most
 
     def _own_limit(self) -> int | None:
-        """Return `max_retries` where the task or a base of its own states it, None for no limit."""
+        """Return `max_retries` if the task or a base of its own states it, None for no limit."""
         for cls in type(self).__mro__:
             if cls is celery.Task:
                 return None
@@ -162,8 +159,8 @@ class Task(celery.Task):
                 return self.max_retries
         return None
 
-    def _run_again(self, error: Exception, delay: float, record: FailureRecord) -> NoReturn:
-        again = self.next_run(self.request, delay, record)
+    def _run_again(self, error: Exception, delay: float, history: FailureRecord) -> NoReturn:
+        again = self.next_run(self.request, delay, history)
         try:
             again.apply_async()
         except (OperationalError, OSError) as problem:
@@ -177,7 +174,7 @@ class Task(celery.Task):
 
 
 def _expires_before(request: Any, moment: float) -> bool:
-    """Whether the message will have expired by then; its error would be lost with it."""
+    """Whether the message expires by then: its error would be lost with it."""
     try:
         return datetime.fromisoformat(request.expires).timestamp() <= moment
     except (TypeError, ValueError):  # it does not expire
@@ -185,10 +182,7 @@ def _expires_before(request: Any, moment: float) -> bool:
 
 
 def drop_late_default(task: Any, conf: Any) -> None:
-    """Take the soft limit of the settings from a task that states a time limit alone, which comes before it.
-
-    Celery would refuse to publish the task.
-    """
+    """Take the default soft limit from a task whose own time limit comes first: Celery would refuse to publish it."""
     hard, soft = task.time_limit, task.soft_time_limit
     is_default = soft and soft == conf.task_soft_time_limit
     if is_default and isinstance(hard, int | float) and 0 < hard <= soft:
