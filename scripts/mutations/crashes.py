@@ -76,35 +76,35 @@ MUTATIONS = (
         "test_what_kills_its_process",
     ),
     Mutation(
-        "what kills its whole worker is bounded: there is a guard",
+        "a task that crashes its worker is bounded: there is a quarantine",
         f"{RUNTIME}/worker/quarantine.py",
         "elif not isinstance(request, Request) or not request.may_have_begun:",
         "elif True:",
         "test_what_kills_its_whole_worker",
     ),
     Mutation(
-        "the guard counts lost runs, not deliveries",
+        "the quarantine counts crashes, not deliveries",
         f"{RUNTIME}/worker/quarantine.py",
         "            crashes = self._broker.count_crashes(request.id)",
         "            crashes = 5",
         "test_to_be_delivered_again_and_again",
     ),
     Mutation(
-        "what was lost twice runs alone",
+        "a task that crashed twice runs alone",
         f"{RUNTIME}/worker/quarantine.py",
         "        elif not crashes or not self._semaphore:",
         "        elif True:",
         "test_a_task_that_was_lost_twice",
     ),
     Mutation(
-        "a run that ended is not a lost one",
+        "a run that ended has not crashed",
         f"{RUNTIME}/worker/quarantine.py",
         "                self._broker.forget_runs(task_id)",
         "                pass",
         "test_a_run_that_has_ended",
     ),
     Mutation(
-        "of those that run alone one waits at a time",
+        "one quarantined task waits at a time",
         f"{RUNTIME}/worker/quarantine.py",
         """        if self._alone is not None:
             self._free_process()
@@ -115,14 +115,14 @@ MUTATIONS = (
         "test_tasks_that_were_lost_twice",
     ),
     Mutation(
-        "a run that a deploy has interrupted is not a lost one",
+        "a run that a deploy has interrupted has not crashed",
         f"{RUNTIME}/worker/request.py",
         "                self.end()\n                return",
         "                return",
         "test_a_task_that_deploys_have_interrupted",
     ),
     Mutation(
-        "a pool without processes is guarded too",
+        "a pool without processes has a quarantine too",
         f"{RUNTIME}/worker/quarantine.py",
         "worker.semaphore if counts else None",
         "worker.semaphore",
@@ -185,7 +185,7 @@ MUTATIONS = (
         "test_a_task_that_is_acknowledged_early and embedded",
     ),
     Mutation(
-        "a thread that is interrupted is not counted as lost",
+        "a thread that is interrupted has not crashed",
         f"{RUNTIME}/worker/consumer.py",
         "            request.end()\n",
         "            pass\n",

@@ -20,7 +20,7 @@ MUTATIONS = (
     Mutation(
         "what a worker held when it lost Redis is given back when it is there again",
         f"{RUNTIME}/worker/connection_loss.py",
-        "        while self._not_returned:",
+        "        while self._not_requeued:",
         "        while False:",
         "test_what_waits_for_its_time and embedded",
     ),

@@ -106,7 +106,7 @@ def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
     worker.process.send_signal(signal.SIGINT)
     worker.process.terminate()
     assert worker.process.wait(timeout=60) == 0
-    assert "what runs may end within 1 s" in worker.output()
+    assert "running tasks may end within 1 s" in worker.output()
     assert "time limit" not in worker.output()
 
 

@@ -2,8 +2,8 @@
 
 Runs in: worker main process.
 
-On Redis, what runs goes on and is acknowledged by the next connection. RabbitMQ redelivers all of it at once:
-there the worker ends what it runs.
+On Redis, running tasks go on, and the next connection acknowledges them. RabbitMQ redelivers them at once:
+there the worker ends them.
 """
 
 import time
@@ -34,9 +34,9 @@ class ReconnectingConsumer(consumer.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._liveness = Liveness(self.timer, self.app.conf.worker_liveness_interval)
-        # By delivery tag: what Redis could not be told before the connection was lost.
-        self._not_returned: dict[str, float] = {}  # since when
-        self._not_acknowledged: set[str] = set()
+        # Delivery tags, which Redis gets when it is back: those to requeue, with the time of the loss, …
+        self._not_requeued: dict[str, float] = {}
+        self._not_acknowledged: set[str] = set()  # … and those of tasks that have ended
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait until the broker can be worked with: log that once, and come back soon after it does.
@@ -84,11 +84,11 @@ class ReconnectingConsumer(consumer.Consumer):
         if not isinstance(exc, self.connection_errors) and not refuses_for_now(exc):
             raise exc  # defaults.py has Celery reconnect after any channel error of Redis
         for request in tuple(state.active_requests):
-            # Else Redis, where it still answers, requeues what runs, and it runs twice at the same time.
+            # Else a Redis that still answers requeues running tasks, and they run twice at the same time.
             request.message.channel.let_go(request.message.delivery_tag)
-        if self.task_consumer:  # a Redis that is away takes back nothing
+        if self.task_consumer:  # a Redis that is away requeues nothing
             channel: WorkerChannel = self.task_consumer.channel
-            self._not_returned.update(dict.fromkeys(channel.held(), time.time()))
+            self._not_requeued.update(dict.fromkeys(channel.held(), time.time()))
             self._not_acknowledged.update(channel.unacknowledged)
         with warnings.catch_warnings():
             # Celery explains at length that it cancels no tasks; on Redis that is right, see defaults.py.
@@ -108,8 +108,8 @@ class ReconnectingConsumer(consumer.Consumer):
                 channel.adopt(request.message)
         while self._not_acknowledged:
             channel.acknowledge(self._not_acknowledged.pop())
-        while self._not_returned:
-            channel.give_back(*self._not_returned.popitem())
+        while self._not_requeued:
+            channel.give_back(*self._not_requeued.popitem())
         self._liveness.tell(health.READY)
 
     def shutdown(self) -> None:

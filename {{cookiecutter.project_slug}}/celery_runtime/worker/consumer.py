@@ -19,7 +19,7 @@ logger = get_logger(__name__)
 
 
 class Consumer(ScreeningConsumer, ReconnectingConsumer):
-    """Returns what other workers of the project are to run, and what was held until its time.
+    """Returns messages that other workers of the project are to run, and those held until their time.
 
     Celery would reject the first as unknown, and hold the second longer than brokers allow.
     """
@@ -50,7 +50,7 @@ class Consumer(ScreeningConsumer, ReconnectingConsumer):
         super().shutdown()
 
     def requeue_running(self) -> None:
-        """Requeue what runs, which has not crashed. A thread calls it before it ends the process at once."""
+        """Requeue running tasks, which have not crashed. A thread calls it before it ends the process."""
         for request in tuple(state.active_requests):
             request.end()
         self._quarantine.settle()
@@ -88,7 +88,7 @@ class Consumer(ScreeningConsumer, ReconnectingConsumer):
         if name not in self._named_left_out:
             self._named_left_out.add(name)
             logger.warning("%s is not selected in this worker: its messages return to the queue", name)
-        # What is held must not count against the prefetch limit, or the worker stands still.
+        # A message that is held must not count against the prefetch limit, or the worker stands still.
         self.qos.increment_eventually()
         self.timer.call_after(RETURN_AFTER, self.in_loop, (self._return, message, self.qos))
 

@@ -27,7 +27,7 @@ ONE_PRESS = 1.0
 
 
 class Worker(worker.Worker):
-    """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when what runs has ended.
+    """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when all tasks have ended.
 
     After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; tasks that have not
     ended by then, or by a second Ctrl+C, return to their queue. Celery's own soft shutdown sleeps for all of
@@ -70,7 +70,7 @@ class Worker(worker.Worker):
             return
         self._has_deadline = True
         seconds = self.app.conf.worker_soft_shutdown_timeout
-        self._stop_gently("SIGTERM", f"what runs may end within {seconds:g} s, or goes back to its queue")
+        self._stop_gently("SIGTERM", f"running tasks may end within {seconds:g} s, or return to their queue")
         self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
         self._after(seconds + self.app.conf.worker_exit_timeout, self._exit_at_last)
 
@@ -78,12 +78,12 @@ class Worker(worker.Worker):
         now = time.monotonic()
         if self._interrupted_at is None:
             self._interrupted_at = now
-            self._stop_gently("SIGINT", "what runs may end, or goes back to its queue with another Ctrl+C")
+            self._stop_gently("SIGINT", "running tasks may end, or return to their queue with another Ctrl+C")
         elif now - self._interrupted_at > ONE_PRESS:
             os.kill(os.getpid(), signal.SIGQUIT)
 
-    def _stop_gently(self, name: str, what_runs: str) -> None:
-        safe_say(f"worker: stops; {what_runs}")
+    def _stop_gently(self, name: str, tasks: str) -> None:
+        safe_say(f"worker: stops; {tasks}")
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
@@ -98,7 +98,7 @@ class Worker(worker.Worker):
 
     def _exit_at_last(self) -> None:
         """End a stop that hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
-        safe_say("worker: ends now, with what still runs, which runs again")
+        safe_say("worker: ends now; the tasks that still run will run again")
         with suppress(Exception):
             self.consumer.requeue_running()
         os._exit(EX_FAILURE)
