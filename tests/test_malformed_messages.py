@@ -5,11 +5,12 @@ import os
 
 import pytest
 
+from celery_runtime.testing.worker import WorkerProcess
 from scripts.baking import BakedProject
 from scripts.fuzz import command, environment
 
 from .malformed import tasks
-from .workers import Worker, running_worker
+from .workers import running_worker
 
 pytestmark = pytest.mark.baked
 
@@ -37,7 +38,7 @@ def urls(broker_url, redis_url, tmp_path) -> dict[str, str]:
     }
 
 
-def assert_unbroken(worker: Worker) -> None:
+def assert_unbroken(worker: WorkerProcess) -> None:
     assert worker.process.poll() is None, worker.output()
     for calamity in CALAMITIES:
         assert calamity not in worker.output()

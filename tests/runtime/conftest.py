@@ -40,5 +40,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    is_of_django = collection_path.name.endswith("_admin.py")
+    is_of_django = collection_path == Path(__file__).parent / "django"
     return True if is_of_django and config.getoption("framework") != "django" else None

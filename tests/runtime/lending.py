@@ -22,8 +22,6 @@ from tests.runtime.sample import PACKAGE
 
 BROKERS = ("embedded", "redis", "rabbitmq")
 PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
-# RabbitMQ takes long: on Django, these alone have something to say about it.
-ON_RABBITMQ_IN_DJANGO = ("test_guards", "test_dead_letters_admin")
 open_services = ExitStack()
 
 
@@ -31,7 +29,8 @@ def is_lent(item: pytest.Item, framework: str) -> bool:
     """Whether this test has a broker. A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL, TEST_RABBITMQ_URL."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
-    lent_by_us = framework == "plain" or item.path.stem in ON_RABBITMQ_IN_DJANGO
+    # RabbitMQ takes long: with Django, only what is of Django and what has a worker of the sample itself is run on it.
+    lent_by_us = framework == "plain" or item.path.parent.name == "django" or item.path.stem == "test_guards"
     return all(
         f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers
     )

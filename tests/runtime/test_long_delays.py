@@ -32,10 +32,11 @@ BUSY = """
     from PACKAGE.celery_config import app
 
     @app.task(queue="tasks")
-    def busy(seconds):
+    def busy():
         with Path("NOTES_FILE").open("a") as file:
             file.write("busy\\n")
-        time.sleep(seconds)
+        while not Path("NOTES_FILE.free").exists():
+            time.sleep(0.02)
 """
 
 
@@ -116,16 +117,17 @@ def test_what_has_become_due_waits_in_order_of_priority(copy, start, broker_url)
         """
         from PACKAGE.celery_tasks.ex1_note import note
         from PACKAGE.celery_tasks.ex2_busy import busy
-        note.apply_async(("low",), priority=1, countdown=1)
-        busy.delay(3)
+        note.apply_async(("low",), priority=1, countdown=3)
+        busy.delay()
         """,
         CELERY_BROKER_URL=broker_url,
     )
     worker.wait_for(lambda: "busy" in copy.notes())
-    time.sleep(1.2)
+    time.sleep(3.2)  # until the other is due
     copy.run(
         "from PACKAGE.celery_tasks.ex1_note import note; note.apply_async(('high',), priority=9)",
         CELERY_BROKER_URL=broker_url,
     )
+    copy.notes_file.with_name("notes.free").touch()
     worker.wait_for(lambda: len(copy.notes()) == 3)
     assert copy.notes() == ["busy", "high", "low"]

@@ -1,117 +1,18 @@
 """The page of the dead letters in Django's admin, with a real worker."""
 
 import re
-import uuid
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
-import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
-from django.test import Client, override_settings
 
 from celery_runtime import dead_letters
 from celery_runtime.brokers import urls
 from celery_runtime.dead_letters.build import REQUEUES_HEADER
-from celery_runtime.testing.project import ProjectCopy
-from celery_runtime.testing.worker import WorkerProcess
 from shop import app
 
-from .lending import running_copy, use_broker
-
-LIST = "/admin/dead_letters/deadletter/"
-REQUEUE, PURGE = f"{LIST}requeue/", f"{LIST}purge/"
-TASKS = """
-    from pathlib import Path
-    from PACKAGE.celery_config import app
-    from celery_runtime import PermanentError
-
-    @app.task(bind=True, queue="tasks")
-    def charge(self, card, api_token=None):
-        notes = Path("NOTES_FILE")
-        if not notes.with_name("mended").exists():
-            raise PermanentError("<b>no</b> such card")
-        with notes.open("a") as file:
-            file.write(f"{self.request.id} {self.request.delivery_info['priority']}\\n")
-        return card
-"""
-CHARGE = f"{app.main}.celery_tasks.ex1.charge"
-Running = tuple[ProjectCopy, WorkerProcess]
-
-
-@pytest.fixture(scope="module", params=["embedded", "rabbitmq"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_copy(request.param, tmp_path_factory.mktemp("admin"), TASKS) as one:
-        yield one
-
-
-@pytest.fixture
-def project(running: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProjectCopy]:
-    """The copy, its task broken, and no dead letter."""
-    copy, _ = running
-    use_broker(copy.environment["CELERY_BROKER_URL"], monkeypatch)
-    app.dead_letters.purge(all=True)
-    copy.notes_file.with_name("mended").unlink(missing_ok=True)
-    yield copy
-    app.dead_letters.purge(all=True)
-
-
-@pytest.fixture
-def broken(project: ProjectCopy, running: Running) -> Callable[..., str]:
-    """Has the broken task run; returns its id once it is a dead letter."""
-
-    def fail(**options: object) -> str:
-        sent = app.send_task(CHARGE, ["4711"], {"api_token": "s3cret"}, **options)
-        running[1].wait_for(lambda: app.dead_letters.get(sent.id) is not None)
-        return str(sent.id)
-
-    return fail
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[..., Client]]:
-    """Logs in a member of the staff with permissions such as "view"; browsers without one are let in nowhere."""
-
-    def log_in(*permissions: str, is_staff: bool = True) -> Client:
-        user = User.objects.create_user(str(uuid.uuid4()), is_staff=is_staff)
-        codenames = [f"{one}_deadletter" for one in permissions]
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-        browser = Client()
-        browser.force_login(user)
-        return browser
-
-    with override_settings(ALLOWED_HOSTS=["testserver"]):
-        yield log_in
-
-
-def text_of(browser: Client, url: str, **form: object) -> str:
-    """Return what a page says, where it is a page; a form is posted."""
-    response = browser.post(url, form, follow=True) if form else browser.get(url, follow=True)
-    assert response.status_code == 200
-    html = response.content.decode()
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html.partition("<main")[2])).split())
-
-
-def entry_url(id: str) -> str:
-    return f"{LIST}{id.replace('_', '_5F')}/change/"
-
-
-def keep(**changed: object) -> str:
-    """Keep a dead letter of a failure just now, with some of its fields changed; return its id."""
-    now = datetime.now(UTC).isoformat()
-    stated = {"task": CHARGE, "kind": "external.auth", "queue": "tasks", "message": "no", "attempts": 1}
-    signature = {"task": CHARGE, "args": [], "kwargs": {}, "options": {"queue": "tasks"}}
-    moments = {"first_failure": now, "last_failure": now}
-    fields = {"id": str(uuid.uuid4()), "signature": signature, **stated, **moments, **changed}
-    entry = dead_letters.DeadLetter(**fields)
-    app.dead_letters.add(entry)
-    return entry.id
-
-
-def ids_in(browser: Client, query: str) -> list[str]:
-    html = browser.get(f"{LIST}{query}").content.decode()
-    return re.findall(r'name="id" value="([^"]*)"', html)
+from ..lending import use_broker
+from .pages import CHARGE, LIST, PURGE, REQUEUE, entry_url, ids_in, keep, text_of
 
 
 def test_it_is_seen_and_requeued_once_its_task_is_mended(broken, project, running, client):
@@ -236,45 +137,6 @@ def test_secrets_are_masked_and_markup_is_escaped(project, client):
         html = page.content.decode()
         assert markup in unescape(html) and markup not in html
         assert "s3cret" not in html
-
-
-def test_each_permission_opens_its_own_pages(project, client):
-    id_ = keep()
-    pages = {"view": LIST, "entry": entry_url(id_), "requeue": REQUEUE, "purge": PURGE}
-
-    def opened(*permissions: str) -> set[str]:
-        browser = client(*permissions)
-        answers = {page: browser.post(url, {"id": id_}) for page, url in pages.items()}
-        assert {answer.status_code for answer in answers.values()} <= {200, 403}
-        return {page for page, answer in answers.items() if answer.status_code == 200}
-
-    assert opened() == set()
-    assert opened("add") == set()
-    assert opened("delete") == set()  # who may not see it may not remove it unseen
-    assert opened("view") == {"view", "entry"}
-    assert opened("view", "delete") == {"view", "entry", "purge"}
-    assert opened("view", "change") == {"view", "entry", "requeue"}
-    assert app.dead_letters.get(id_) is not None
-
-
-def test_who_may_not_look_is_sent_away(project, client):
-    id_ = keep()
-    staff = client()
-    assert "Dead letters" not in text_of(staff, "/admin/")
-    visitors = (client("view", "change", "delete", is_staff=False), Client())
-    for url in (LIST, entry_url(id_), REQUEUE, PURGE):
-        assert staff.get(url).status_code == 403
-        assert [visitor.get(url).url for visitor in visitors] == [f"/admin/login/?next={url}"] * 2
-    for url in (LIST, entry_url(id_)):
-        for permissions, buttons in ((["change"], ["Requeue"]), (["delete"], ["Purge"]), ([], [])):
-            html = client("view", *permissions).get(url).content.decode()
-            assert re.findall("(Requeue|Purge)…", html) == buttons
-    boss = Client(enforce_csrf_checks=True)
-    boss.force_login(User.objects.create_superuser(str(uuid.uuid4())))
-    assert boss.post(PURGE, {"id": id_, "confirmed": ""}).status_code == 403
-    assert "deadletter/add" not in boss.get("/admin/").content.decode()
-    assert not Permission.objects.filter(codename="add_deadletter").exists()
-    assert app.dead_letters.get(id_) is not None
 
 
 def test_a_store_that_is_away_is_told_in_a_line(client, monkeypatch):
