@@ -8,7 +8,7 @@ Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`, `ConnectionPool.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import amqp
 import kombu.connection
@@ -19,6 +19,8 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.collections import HashedSeq
 
 from celery_runtime.brokers import BrokerError, rabbitmq_transport, redis_transport
+
+Answer = TypeVar("Answer")
 
 PATIENCE = 2.0  # seconds in which a server must have answered a connection that publishes
 # All that a client raises where its broker is away, or refuses.
@@ -84,3 +86,16 @@ def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[
         raise
     except FAULTS as error:
         raise failure(f"{connection.as_uri()} cannot be used: {error}") from error
+
+
+def by_connection(app: Any, act: Callable[[Any], Answer], failure: Callable[[str], Exception]) -> Answer:
+    """Return what `act` returns on a connection of the app's pool; on a new one if that one was stale.
+
+    The server closes an idle connection, and a process that a worker forks closes those of its parent.
+    """
+    try:
+        with app.pool.acquire(block=True) as connection, connected(connection, failure):
+            return act(connection)
+    except BrokerError:
+        with app.connection_for_write() as connection, connected(connection, failure):
+            return act(connection)

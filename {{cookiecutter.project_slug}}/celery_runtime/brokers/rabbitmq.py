@@ -2,22 +2,18 @@
 
 import collections
 import hashlib
-import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import amqp
 
 from celery_runtime.brokers import BrokerError, Depth, keys
-from celery_runtime.brokers.connection import FAULTS, connected
+from celery_runtime.brokers.connection import Answer, by_connection, connected
 from celery_runtime.brokers.priorities import LEVELS
-
-Answer = TypeVar("Answer")
 
 NOTES_KEPT = 7 * 24 * 60 * 60  # seconds after the last run
 SILENCE = 5.0  # seconds in which the server must have answered
 MOST_TAKEN = 10_000  # messages; above it only the sum of a queue is told
-NOT_FOUND = 404
 
 
 class RabbitMQ:
@@ -27,8 +23,6 @@ class RabbitMQ:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self._connection: Any = None
-        self._lock = threading.Lock()  # a pool of threads ends its tasks in them
 
     def depth(self, queue: str) -> Depth:
         """Return how many messages wait: RabbitMQ tells only the sum, so they are taken, counted and requeued.
@@ -55,39 +49,21 @@ class RabbitMQ:
         return self._ask(lambda channel: self._declare(channel, task_id))
 
     def note_run(self, task_id: str) -> None:
-        # Without a confirm: the server reads what was sent even if the sender dies at once.
         message = amqp.Message(b"", delivery_mode=2)
         self._ask(lambda channel: channel.basic_publish(message, routing_key=self._queue(task_id)))
 
     def forget_runs(self, task_id: str) -> None:
         self._ask(lambda channel: channel.queue_delete(self._queue(task_id)))
 
+    def _ask(self, ask: Callable[[Any], Answer]) -> Answer:
+        return by_connection(self.app, lambda connection: ask(connection.default_channel), BrokerError)
+
     def _declare(self, channel: Any, task_id: str) -> int:
         arguments = {"x-expires": NOTES_KEPT * 1000}
-        declared = channel.queue_declare(
-            self._queue(task_id), durable=True, auto_delete=False, arguments=arguments
+        name = self._queue(task_id)
+        return int(
+            channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments).message_count
         )
-        return int(declared.message_count)
 
     def _queue(self, task_id: str) -> str:
         return f"{self.app.main}.{keys.CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
-
-    def _ask(self, ask: Callable[[Any], Answer]) -> Answer:
-        with self._lock:
-            try:
-                if self._connection is not None:
-                    return ask(self._connection.default_channel)
-            except FAULTS:
-                pass  # it was idle for long, and the server has closed it: ask by a new one
-            ours = self.app.connection_for_write()
-            options = {**(ours.transport_options or {}), "confirm_publish": False}
-            if self._connection is not None:
-                self._connection.collect(socket_timeout=SILENCE)
-            self._connection = ours.clone(transport_options=options, heartbeat=0)
-            try:
-                with connected(self._connection, BrokerError) as connection:
-                    connection.connection.sock.settimeout(SILENCE)
-                    return ask(connection.default_channel)
-            except BrokerError:
-                self._connection = None
-                raise

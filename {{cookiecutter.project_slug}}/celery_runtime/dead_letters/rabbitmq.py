@@ -16,7 +16,7 @@ import amqp
 from amqp import spec
 
 from celery_runtime.brokers import keys
-from celery_runtime.brokers.connection import connected
+from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.rabbitmq import SILENCE
 from celery_runtime.dead_letters.model import DeadLetter, Retention, StoreError
 from celery_runtime.dead_letters.rabbitmq_reading import OpenRabbitMQStore, declare, headers_of, summary_of
@@ -39,18 +39,13 @@ class RabbitMQStore:
         headers = {**headers_of(entry), "keep_existing": keep_existing}
         kind_of_text = {"content_type": "application/json", "content_encoding": "utf-8"}
         message = amqp.Message(entry.to_json(), delivery_mode=2, application_headers=headers, **kind_of_text)
-        try:
-            self._add(self.app.pool.acquire(block=True), message, retention)
-        except StoreError:
-            # An idle one may have been closed; and a process that a worker forks closes those of its parent.
-            self._add(self.app.connection_for_write(), message, retention)
+        by_connection(self.app, lambda connection: self._add(connection, message, retention), _failure)
 
     def _add(self, connection: Any, message: amqp.Message, retention: Retention) -> None:
-        with self._connected(connection):
-            with connection.channel() as channel:
-                number = declare(channel, self.queue)
-                channel.basic_publish_confirm(message, "", self.queue, confirm_timeout=SILENCE)
-            self._trim(connection, number + 1, retention)
+        with connection.channel() as channel:
+            number = declare(channel, self.queue)
+            channel.basic_publish_confirm(message, "", self.queue, confirm_timeout=SILENCE)
+        self._trim(connection, number + 1, retention)
 
     @contextmanager
     def open(self) -> Iterator[OpenRabbitMQStore]:
@@ -64,7 +59,7 @@ class RabbitMQStore:
         connection = self.app.connection_for_write()
         options = {**(connection.transport_options or {}), "confirm_publish": False}
         connection = connection.clone(transport_options=options)
-        with self._connected(connection), connection.channel() as channel:
+        with connection, connected(connection, _failure), connection.channel() as channel:
             # Once, on the socket: stated for each message it takes a quarter of the time.
             connection.connection.sock.settimeout(SILENCE)
             channel.tx_select()
@@ -76,11 +71,6 @@ class RabbitMQStore:
                 raise
             channel.tx_commit()
             _close(channel)
-
-    @contextmanager
-    def _connected(self, connection: Any) -> Iterator[None]:
-        with connection, connected(connection, lambda problem: StoreError(f"the dead letters at {problem}")):
-            yield
 
     def _trim(self, connection: Any, number: int, retention: Retention) -> None:
         now = time.monotonic()
@@ -99,6 +89,10 @@ class RabbitMQStore:
                     break
                 channel.basic_ack(message.delivery_tag)
                 number -= 1
+
+
+def _failure(problem: str) -> StoreError:
+    return StoreError(f"the dead letters at {problem}")
 
 
 def _close(channel: Any) -> None:
