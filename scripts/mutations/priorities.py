@@ -45,4 +45,33 @@ MUTATIONS = (
         "if False:",
         "test_priorities",
     ),
+    Mutation(
+        "an app connects by transports of its own",
+        f"{RUNTIME}/brokers/publishing.py",
+        "    Connection = Connection\n",
+        "",
+        "test_two_apps and not rabbitmq",
+    ),
+    Mutation(
+        "another app in the process keeps kombu's transports",
+        f"{RUNTIME}/brokers/connection.py",
+        "OURS: dict[type, type] = {",
+        "kombu_redis.Transport.Channel = redis_transport.Channel\nOURS: dict[type, type] = {",
+        "test_two_apps and not rabbitmq",
+    ),
+    Mutation(
+        "a stock connection to the same server is in another pool",
+        f"{RUNTIME}/brokers/connection.py",
+        "return HashedSeq(type(self), *super().__eqhash__())",
+        "return super().__eqhash__()",
+        "test_two_apps and not rabbitmq",
+    ),
+    Mutation(
+        "the logs of another app are those of Celery",
+        f"{RUNTIME}/app.py",
+        "        signals.celeryd_init.connect(self._prepare_start)\n",
+        "        signals.celeryd_init.connect(self._prepare_start)\n"
+        "        signals.after_setup_logger.connect(importlib.import_module('celery_runtime.logs')._set_up)\n",
+        "test_two_apps and not rabbitmq",
+    ),
 )

@@ -45,4 +45,18 @@ MUTATIONS = (
         "        PROJECT_BROKER.start()\n        return PROJECT_BROKER.url(database)",
         "test_embedded_broker",
     ),
+    Mutation(
+        "what a project states wins over a protective setting",
+        f"{RUNTIME}/app.py",
+        "return ChainMap(merged, conf, ",
+        "return ChainMap(merged, {key(name): value for name, value in ours.items()}, conf, ",
+        "test_defaults",
+    ),
+    Mutation(
+        "one stated transport option leaves the others",
+        f"{RUNTIME}/app.py",
+        "return ChainMap(merged, conf, ",
+        "return ChainMap(conf, ",
+        "test_defaults",
+    ),
 )

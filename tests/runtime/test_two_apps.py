@@ -4,16 +4,16 @@ Both orders, both brokers, with a real worker of each app; each worker has both 
 """
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
+import kombu.pools
 import pytest
 
-from scripts.baking import LIBRARY, clean_environment
+import celery_runtime
+from celery_runtime.brokers.connection import Connection
+from celery_runtime.testing.worker import WorkerProcess
 
 PACKAGE = {
     "__init__.py": "from .celery_config import app\n",
@@ -117,55 +117,34 @@ class Place:
             path.write_text(source)
         (folder / "both.py").write_text(BOTH)
         self.notes = folder / "notes"
-        path = f"{folder}{os.pathsep}{LIBRARY.parent}"
-        self.environment = clean_environment(
-            PYTHONPATH=path, BROKER=broker_url, ORDER=order, NOTES=str(self.notes), APP_ENV="test"
-        )
-        self.environment["CELERY_HEALTH_FOLDER"] = str(folder / "health")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("CELERY_")},
+            "PYTHONPATH": f"{folder}{os.pathsep}{Path(celery_runtime.__path__[0]).parent}",
+            "BROKER": broker_url,
+            "ORDER": order,
+            "NOTES": str(self.notes),
+            "APP_ENV": "test",
+        }
 
     def run(self, code: str) -> None:
-        command = [sys.executable, "-c", code]
-        subprocess.run(command, cwd=self.folder, env=self.environment, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", code], env=self.environment, check=True, timeout=60)
 
-    def start_worker(self, app: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "celery", "-A", f"both:{app}", "worker", "--loglevel", "INFO"]
-        command += ["--hostname", f"{app}@%h", "--concurrency", "1", "--without-gossip", "--without-mingle"]
-        with (self.folder / f"{app}.log").open("wb") as log:
-            return subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def noted(self) -> list[str]:
-        return self.notes.read_text().splitlines() if self.notes.exists() else []
+    def worker(self, app: str) -> WorkerProcess:
+        log = self.folder / f"{app}.log"
+        return WorkerProcess(f"both:{app}", log, environment=self.environment, folder=self.folder)
 
     def noted_by(self, app: str) -> list[int]:
         """Return the priorities of the tasks of one app, in the order in which they ran."""
-        return [int(line.split()[1]) for line in self.noted() if line.startswith(app)]
-
-    def logs(self) -> str:
-        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+        return [int(line.split()[1]) for line in lines if line.startswith(app)]
 
 
 @pytest.mark.parametrize("order", ["project stock", "stock project"])
 def test_each_message_reaches_the_worker_of_its_own_app_in_its_own_order(order, broker_url, tmp_path):
     place = Place(tmp_path, broker_url, order)
     place.run(PUBLISH)
-    workers = [place.start_worker(app) for app in ("project", "stock")]
-    try:
-        deadline = time.monotonic() + 30
-        while len(place.noted()) < 10:
-            assert time.monotonic() < deadline, place.logs()
-            time.sleep(0.05)
-    finally:
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
+    with place.worker("project") as worker, place.worker("stock"):
+        worker.wait_for(lambda: len(place.noted_by("")) == 2 * len(BY_URGENCY))
     assert place.noted_by("shop") == BY_URGENCY
     assert place.noted_by("other") == (BY_URGENCY if broker_url.startswith("amqp") else STOCK_ON_REDIS)
 
@@ -175,15 +154,12 @@ def test_nothing_of_kombu_and_of_py_amqp_is_changed(order, broker_url, tmp_path)
     Place(tmp_path, broker_url, order).run(UNCHANGED)
 
 
-def test_the_logs_of_another_app_are_those_of_celery(redis_url, tmp_path):
-    place = Place(tmp_path, redis_url, "project stock")
-    worker = place.start_worker("stock")
-    try:
-        deadline = time.monotonic() + 30
-        while " ready." not in place.logs():
-            assert time.monotonic() < deadline, place.logs()
-            time.sleep(0.05)
-    finally:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-    assert "INFO/MainProcess] stock@" in place.logs()
+def test_a_stock_connection_to_the_same_server_is_in_another_pool(server):
+    ours, stock = Connection(server.url), kombu.Connection(server.url)
+    assert kombu.pools.connections[ours] is kombu.pools.connections[Connection(server.url)]
+    assert kombu.pools.connections[ours] is not kombu.pools.connections[stock]
+
+
+def test_the_logs_of_another_app_are_those_of_celery(server, tmp_path):
+    with Place(tmp_path, server.url, "project stock").worker("stock") as worker:
+        assert "INFO/MainProcess] stock@" in worker.output()

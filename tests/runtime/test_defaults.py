@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from scripts.baking import LIBRARY, clean_environment
+import celery_runtime
 
 # Prints for each protective setting what an app makes of it when the project states something else.
 CODE = """
@@ -63,7 +64,8 @@ print(json.dumps(rows))
 def test_what_is_stated_wins_over_each_protective_setting(framework, broker, tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop/__init__.py").touch()
-    environment = clean_environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{LIBRARY.parent}", BROKER=broker)
+    path = f"{tmp_path}{os.pathsep}{Path(celery_runtime.__path__[0]).parent}"
+    environment = {**os.environ, "PYTHONPATH": path, "BROKER": broker}
     command = [sys.executable, "-c", CODE, framework]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
