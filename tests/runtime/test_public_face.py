@@ -9,8 +9,24 @@ import pytest
 
 import celery_runtime
 
-PUBLIC = """RULES Celery ConfigurationError DeadLetter Fail PermanentError Priority Retry Task TransientError Verdict
-    Wait by_name classify handling priority_queue""".split()
+PUBLIC = [
+    "RULES",
+    "Celery",
+    "ConfigurationError",
+    "DeadLetter",
+    "Fail",
+    "PermanentError",
+    "Priority",
+    "Retry",
+    "Task",
+    "TransientError",
+    "Verdict",
+    "Wait",
+    "by_name",
+    "classify",
+    "handling",
+    "priority_queue",
+]
 # What settings.py and celery_config.py of a project import beside them.
 OF_SETTINGS = {
     "celery_runtime.app": ["Celery"],
