@@ -79,7 +79,7 @@ def _recovery(project: BakedProject, broker: str) -> float:
     with _fleet(project, broker) as (fleet, notes, variables):
         project.run(project.python, "-c", PUBLISH, check=True, **variables)
         fleet.tend_until(lambda: notes.read_text().count("begun") == WORKERS * PROCESSES, 30)
-        fleet.workers[0].kill()
+        fleet.workers[0].process.kill()
         start = time.monotonic()
         fleet.tend_until(lambda: notes.read_text().count("done") == WORKERS * PROCESSES, 120)
         return time.monotonic() - start

@@ -187,7 +187,7 @@ MUTATIONS = (
     Mutation(
         "a thread that is interrupted has not crashed",
         f"{RUNTIME}/worker/consumer.py",
-        "            request.end()\n",
+        "            request.end()\n        self._quarantine.settle()\n",
         "            pass\n",
         "test_a_thread_that_is_interrupted and embedded",
     ),

@@ -17,18 +17,18 @@ DOWN = (1.0, 3.0)  # seconds for which the broker is away
 
 
 def kill_child(fleet: Fleet, chance: random.Random) -> None:
-    children = [child for worker in fleet.workers for child in _children(worker.pid)]
+    children = [child for worker in fleet.workers for child in _children(worker.process.pid)]
     if children:
         with suppress(psutil.NoSuchProcess):
             chance.choice(children).kill()
 
 
 def kill_worker(fleet: Fleet, chance: random.Random) -> None:
-    chance.choice(fleet.workers).kill()
+    chance.choice(fleet.workers).process.kill()
 
 
 def stop_worker(fleet: Fleet, chance: random.Random) -> None:
-    chance.choice(fleet.workers).terminate()
+    chance.choice(fleet.workers).process.terminate()
 
 
 def restart_broker(server: RedisServer | RabbitMQNode, chance: random.Random) -> None:

@@ -18,8 +18,7 @@ LIMITS = {"CELERY_TASK_TIME_LIMIT": "11", "CELERY_TASK_SOFT_TIME_LIMIT": "10"}
 
 SETTINGS = f"""
 # A killed worker's tasks are to run again soon.
-if "visibility_timeout" in broker_transport_options:
-    broker_transport_options["visibility_timeout"] = {VISIBILITY_TIMEOUT}
+broker_transport_options = {{"visibility_timeout": {VISIBILITY_TIMEOUT}}}
 """
 
 
