@@ -56,6 +56,13 @@ TASKS = """
         time.sleep(30 if first else 0)
         write("ends")
 
+    @app.task(queue="tasks")
+    def held():
+        write("begins")
+        while not Path("NOTES_FILE.released").exists():
+            time.sleep(0.02)
+        write("ends")
+
     @app.task(queue="tasks", acks_late=False)
     def early(seconds=1.5):
         write("early")
@@ -86,6 +93,11 @@ def take_long(project):
     project.environment.update(CELERY_TASK_TIME_LIMIT="60", CELERY_TASK_SOFT_TIME_LIMIT="50")
     if project.environment["CELERY_BROKER_URL"].startswith("redis"):
         never_time_out(project)
+
+
+def release(project):
+    """Let the task `held` end."""
+    project.notes_file.with_name(f"{project.notes_file.name}.released").touch()
 
 
 def publish(project, *calls):

@@ -8,11 +8,12 @@ import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
 
-from .crash_tasks import dead_letters, never_time_out, prepare, publish, take_long
+from .crash_tasks import dead_letters, never_time_out, prepare, publish, release, take_long
 from .line import Line
 
 FAILING = """
     import time
+    from pathlib import Path
 
     from PACKAGE.celery_config import app
     from PACKAGE.celery_tasks.ex1 import write
@@ -20,7 +21,8 @@ FAILING = """
     @app.task(queue="tasks")
     def failing():
         write("begins")
-        time.sleep(1)
+        while not Path("NOTES_FILE.released").exists():
+            time.sleep(0.02)
         raise ValueError("of no use")
 """
 STUBBORN = """
@@ -88,8 +90,8 @@ def project(copy, line):
 @pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
 def test_a_connection_that_is_lost_has_nothing_run_twice(project, line, start):
     take_long(project)
-    worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
     publish(project, "sleeper.delay(3)")
+    worker = start(concurrency=2)  # or it would read nothing meanwhile, and not notice
     worker.wait_for(lambda: "begins" in project.notes())
     line.cut()
     line.mend()
@@ -115,10 +117,11 @@ def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, li
     project.write("ex3_failing.py", FAILING)
     if line.url.startswith("redis"):
         never_time_out(project)  # or it would run again
-    worker = start(concurrency=2)
     project.run("from PACKAGE.celery_tasks.ex3_failing import failing; failing.apply_async(task_id='one')")
+    worker = start(concurrency=2)
     worker.wait_for(lambda: "begins" in project.notes())
     line.cut()
+    release(project)
     time.sleep(4)
     line.mend()
     worker.wait_for(lambda: "the broker is back" in worker.output())
@@ -128,10 +131,11 @@ def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, li
 
 
 def test_a_task_that_ends_while_its_worker_stands_still_is_no_failure(project, start):
+    publish(project, "held.delay()")
     worker = start()
-    publish(project, "sleeper.delay(1)")
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.send_signal(signal.SIGSTOP)
+    release(project)
     time.sleep(4)  # longer than its limits
     worker.process.send_signal(signal.SIGCONT)
     publish(project, "note.delay('next')")
@@ -141,10 +145,11 @@ def test_a_task_that_ends_while_its_worker_stands_still_is_no_failure(project, s
 
 
 def test_tasks_that_end_while_their_broker_is_away_are_no_failures(project, line, start):
+    publish(project, "held.delay()", "held.apply_async(time_limit=1.9)")
     worker = start(concurrency=2)
-    publish(project, "sleeper.delay(1)", "sleeper.apply_async((1,), time_limit=1.9)")
     worker.wait_for(lambda: project.notes() == ["begins", "begins"])
     line.cut()
+    release(project)
     time.sleep(4)  # longer than their limits
     line.mend()
     worker.wait_for(lambda: "the broker is back" in worker.output())
@@ -172,10 +177,11 @@ def test_a_task_that_does_not_heed_that_it_is_stopped_is_no_failure(project, lin
 
 
 def test_a_worker_that_is_stopped_while_its_broker_is_away_loses_nothing(project, line, start):
+    publish(project, "held.delay()")
     worker = start(concurrency=2)
-    publish(project, "sleeper.delay(1)")
     worker.wait_for(lambda: project.notes() == ["begins"])
     line.cut()
+    release(project)
     worker.wait_for(lambda: "waits for its broker" in worker.output())
     worker.process.terminate()
     time.sleep(1)
@@ -225,10 +231,11 @@ def test_the_next_step_of_a_chain_waits_for_redis(project, line, start):
     if results := os.environ.get("CELERY_RESULT_BACKEND"):
         project.environment["CELERY_RESULT_BACKEND"] = results  # else the step before would wait for these
     never_time_out(project)
+    publish(project, "(held.si() | note.si('next')).delay()")
     worker = start()
-    publish(project, "(sleeper.si(1) | note.si('next')).delay()")
     worker.wait_for(lambda: "begins" in project.notes())
     line.cut()
+    release(project)
     time.sleep(6)
     line.mend()
     worker.wait_for(lambda: "next" in project.notes())
