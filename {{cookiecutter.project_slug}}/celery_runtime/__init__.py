@@ -1,6 +1,6 @@
 """Celery with discovery of task files, priorities, an error policy, dead letters and crash safety.
 
-What is named here is public and stays; everything else may change with an upgrade. README.md beside this file has the map.
+The names of this module are public and stay; everything else may change with an upgrade. README.md has the map.
 """
 
 from importlib import import_module

@@ -138,7 +138,7 @@ class Celery(celery.Celery):
         self.task_modules.load()
 
     def _prepare_start(self, sender: Any, instance: Any = None, **_: Any) -> None:
-        """Called where a worker (`instance`) or beat (`sender`) starts, of whichever app."""
+        """Prepare the start of a worker (`instance`) or of beat (`sender`), if it is this app's."""
         if getattr(instance or sender, "app", None) is not self:
             return
         if self.task_modules.problems:  # the fatal ones have ended the process before

@@ -27,9 +27,9 @@ class BrokerError(ConnectionError):
 class Broker(Protocol):
     """What the library asks of a broker beside Celery. Every method may raise `BrokerError`.
 
-    Crash notes tell how often a worker crashed while it ran a task: they are on the broker, because the worker is gone.
-    `redelivered` is not enough: deploys and broker restarts redeliver too. So a worker writes a note before a suspicious
-    run and deletes all notes of the task after it, however the run ends; notes that remain are crashes.
+    Crash notes tell how often a worker crashed while it ran a task. They are on the broker, because the worker is
+    gone. `redelivered` is not enough: deploys and broker restarts redeliver too. So a worker writes a note before a
+    suspicious run, and deletes all notes of the task after it, however the run ends; notes that remain are crashes.
     """
 
     def depth(self, queue: str) -> Depth:

@@ -4,7 +4,9 @@ On Redis each stands behind the `global_keyprefix` of the app, "shop:". kombu's 
 (queue, separator, priority), `unacked` (a hash) and `unacked_index` (a sorted set by the time of delivery).
 """
 
-CRASH_NOTES = "lost-runs"  # Redis: `lost-runs:TASK_ID`, a number. RabbitMQ: `shop.lost-runs.HASH`, a queue
-DEAD_LETTERS = "dead-letters"  # Redis: a hash, and `dead-letters:by-time`, a sorted set. RabbitMQ: `shop.dead-letters`, a queue
+# Redis: `lost-runs:TASK_ID`, a number. RabbitMQ: `shop.lost-runs.HASH`, a queue
+CRASH_NOTES = "lost-runs"
+# Redis: a hash, and `dead-letters:by-time`, a sorted set. RabbitMQ: `shop.dead-letters`, a queue
+DEAD_LETTERS = "dead-letters"
 TOKENS = "tokens"  # Redis: queue, separator, `tokens`: a list with a token for each new message
 WRITE_CHECK = "takes-writes"  # Redis: a key that is gone after a second

@@ -17,9 +17,7 @@ MOST_TAKEN = 10_000  # messages; above it only the sum of a queue is told
 
 
 class RabbitMQ:
-    """`Broker` on RabbitMQ: the crash notes of a task are the messages of a queue, which RabbitMQ removes when it was not
-    used for long.
-    """
+    """`Broker` on RabbitMQ: the crash notes of a task are the messages of a queue that expires when it is not used."""
 
     def __init__(self, app: Any) -> None:
         self.app = app

@@ -2,15 +2,15 @@
 
 Runs in: every process that connects to Redis; the fetching in the worker's main process.
 
-- Order. kombu serves the smallest number first, and lets neighbouring numbers share a list. This channel reads the lists
-  in reverse order, one list per priority.
-- Fetching. kombu takes a message by BRPOP and records it as unacked when it has read the answer: if the worker is killed
-  in between, the message is lost. Here fetch.lua does both in one step. Workers block on a list of tokens; publishing a
-  message pushes one token. Other publishers push none: an idle worker finds their messages within a second.
+- Order. kombu serves the smallest number first, and lets neighbouring numbers share a list. This channel has one
+  list per priority, and reads them in reverse order.
+- Fetching. kombu takes a message by BRPOP and records it as unacked when it has read the answer: if the worker is
+  killed in between, the message is lost. Here fetch.lua does both in one step. Workers block on a list of tokens;
+  publishing a message pushes one. Other publishers push none: an idle worker finds their messages within a second.
 - Screening. On bytes that are not a message, kombu drops the connection, or loops. Here the worker rejects them.
 
-Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_restore_message`, `QoS.append`, `_q_for_pri`),
-kombu 5.7.
+Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_restore_message`, `_q_for_pri`,
+`QoS.append`), kombu 5.7.
 """
 
 import time
@@ -56,7 +56,7 @@ _Channel: Any = object  # the class beside it, `redis.Channel`, which the type c
 
 
 class OurChannel(WorkerChannel, _Channel):
-    """Changes a channel of kombu's. `connection.on_unreadable`, if a worker has set it, gets items that are not messages."""
+    """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets items that are not messages."""
 
     QoS = QoS
     priority_steps: Any = LEVELS[::-1]
@@ -136,7 +136,7 @@ class OurChannel(WorkerChannel, _Channel):
         return True
 
     def _check_message(self, item: bytes, queue: str) -> None:
-        """Raise what kombu would, or an error of our own, if the item is not a message that can go back to its queue."""
+        """Raise an error, kombu's or our own, if the item is not a message that can go back to its queue."""
         packed = loads(item.decode())  # kombu would replace what is not UTF-8, and run the rest
         if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
             raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class WorkerChannel:
-    """Does nothing: RabbitMQ requeues at once all that a lost connection held. Redis does not, and overrides it.
+    """Do nothing: RabbitMQ requeues at once all that a lost connection held. Redis does not, and overrides it.
 
     Attributes:
         unacknowledged: delivery tags of tasks that have ended, of which the broker could not be told.
@@ -38,4 +38,4 @@ class WorkerChannel:
         """Requeue them now."""
 
     def give_back(self, delivery_tag: str, since: float) -> None:
-        """Requeue a message left over by a closed channel, unless it was redelivered since, in seconds since the epoch."""
+        """Requeue a message of a closed channel, unless it was redelivered since then (seconds since the epoch)."""

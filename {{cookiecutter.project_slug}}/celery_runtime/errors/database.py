@@ -171,7 +171,7 @@ def invalidated(error: BaseException) -> Verdict | None:
 
 
 def unclear(error: BaseException) -> Verdict | None:
-    """The exceptions of PEP 249, by which every driver tells a wrong statement from a lost connection."""
+    """Tell a wrong statement from a lost connection by the exceptions of PEP 249, which every driver has."""
     for name in names_of(error):
         package, _, cls = name.partition(".")
         if package in _DRIVERS and cls in _PEP_249:

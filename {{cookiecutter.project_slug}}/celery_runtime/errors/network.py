@@ -31,7 +31,7 @@ RESOLVER_CODES = {
 
 
 def bad_certificate(error: BaseException) -> Verdict | None:
-    """A certificate that is not trusted: it decides wherever in a chain it stands, and no retry mends it."""
+    """Find a certificate that is not trusted: it decides wherever in a chain it stands, and no retry mends it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Verdict("network.tls", code=text(attribute(error, "verify_message")))
     return None

@@ -67,7 +67,7 @@ def _is_controller(config: pytest.Config) -> bool:
 
 @pytest.fixture(scope="session")
 def worker(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
-    """A worker of the project: `task.delay(…).get(timeout=10)` in a test is run by it."""
+    """Start a worker of the project: it runs `task.delay(…).get(timeout=10)` of a test."""
     isolation = request.config.stash[ISOLATION]
     options = [part for module in isolation.include for part in ("--include", module)]
     log, environment = isolation.folder / "worker.log", isolation.worker_environment()
@@ -77,13 +77,13 @@ def worker(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
 
 @pytest.fixture
 def broker_url(request: pytest.FixtureRequest) -> str:
-    """The URL of the broker on which `worker` runs the project's tasks."""
+    """Return the URL of the broker on which `worker` runs the project's tasks."""
     return request.config.stash[ISOLATION].broker_url
 
 
 @pytest.fixture
 def project_copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProjectCopy]:
-    """A copy of the project without task files, for tests that write some, with an empty Redis of its own."""
+    """Copy the project without task files, for tests that write some, with an empty Redis of its own."""
     isolation = request.config.stash[ISOLATION]
     with empty_broker(isolation.server.url_of(2), queues_of(isolation.app)) as url:
         project = ProjectCopy(isolation.package, tmp_path).create()
@@ -93,7 +93,7 @@ def project_copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pro
 
 @pytest.fixture
 def start_worker(project_copy: ProjectCopy) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts a worker on the copy: `start_worker("--tasks", "ex1*", concurrency=2, CELERY_BROKER_URL=…)`."""
+    """Start a worker on the copy: `start_worker("--tasks", "ex1*", concurrency=2, CELERY_BROKER_URL=…)`."""
     with ExitStack() as workers:
 
         def start(*options: str, concurrency: int = 1, **environment: str) -> WorkerProcess:
