@@ -200,14 +200,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a time limit fits what the broker allows",
-        f"{RUNTIME}/discovery/limits.py",
+        f"{RUNTIME}/discovery/checks.py",
         "if hard > held:",
         "if False:",
         "test_broken_task_files",
     ),
     Mutation(
         "the soft time limit is below the hard one",
-        f"{RUNTIME}/discovery/limits.py",
+        f"{RUNTIME}/discovery/checks.py",
         "if soft and soft >= hard and soft != conf.task_soft_time_limit:",
         "if False:",
         "test_broken_task_files",

@@ -1,13 +1,13 @@
-"""Promises of discovery and of the selection of task files."""
+"""Promises of discovery and of the task file filter."""
 
 from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
     Mutation(
         "no queue takes the place of the dead letters",
-        f"{RUNTIME}/discovery/loading.py",
-        "self.problems.extend(self._taken_queues())",
-        "pass",
+        f"{RUNTIME}/discovery/checks.py",
+        'sorted({"dead-letters", f"{modules.app.main}.dead-letters"} & set(modules.app.amqp.queues))',
+        "()",
         "test_a_queue_does_not_take",
     ),
     Mutation(
@@ -41,7 +41,7 @@ MUTATIONS = (
     Mutation(
         "sub-folders are searched",
         f"{RUNTIME}/discovery/files.py",
-        "_scan_folder(Path(entry.path), root, package, (*parents, name), pattern, found)",
+        "_scan_folder(Path(entry.path), file, package, (*parents, name), pattern, found)",
         "continue",
         "test_discovery",
     ),
@@ -75,43 +75,43 @@ MUTATIONS = (
     ),
     Mutation(
         "an unknown queue is refused",
-        f"{RUNTIME}/discovery/loading.py",
-        "        self.problems.extend(self._wrong_options())\n",
-        "",
-        "test_broken_task_files",
-    ),
-    Mutation(
-        "a file that replaces the base of all tasks is warned of",
-        f"{RUNTIME}/app.py",
-        'if name == "Task":',
+        f"{RUNTIME}/discovery/checks.py",
+        "if name is not None and name not in queues:",
         "if False:",
         "test_broken_task_files",
     ),
     Mutation(
-        "a base that derives from the project's own is none",
-        f"{RUNTIME}/discovery/loading.py",
-        "if isinstance(base, type) and not issubclass(base, Task):",
-        "if isinstance(base, type):",
+        "a file that replaces the base of all tasks is warned of",
+        f"{RUNTIME}/discovery/checks.py",
+        "if not issubclass(base, Task):",
+        "if False:",
+        "test_broken_task_files",
+    ),
+    Mutation(
+        "a base that derives from the project's own is not a problem",
+        f"{RUNTIME}/discovery/checks.py",
+        "if not issubclass(base, Task):",
+        "if base is not Task:",
         "test_broken_task_files",
     ),
     Mutation(
         "an empty folder is a warning",
         f"{RUNTIME}/discovery/files.py",
-        "fatal=False,",
-        "fatal=True,",
+        "fatal=False)",
+        "fatal=True)",
         "test_discovery or test_broken_task_files",
     ),
     Mutation(
-        "what is not selected goes back to the queue",
+        "a message of a task that the filter leaves out returns to the queue",
         f"{RUNTIME}/worker/consumer.py",
         "if not self.app.task_modules.owns_left_out(name):",
         "if True:",
         "test_selection",
     ),
     Mutation(
-        "a selection that matches nothing is refused",
+        "a task file filter that matches no file is refused",
         f"{RUNTIME}/discovery/files.py",
-        "if not any(_matches(module, pattern) for module in modules):",
+        "if not matching:",
         "if False:",
         "test_selection",
     ),
@@ -138,8 +138,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a task whose base is not of the project is warned of",
-        f"{RUNTIME}/discovery/loading.py",
-        "not isinstance(task, (Task, *replacing))",
+        f"{RUNTIME}/discovery/checks.py",
+        "not isinstance(task, (Task, base))",
         "False",
         "test_a_task_whose_base",
     ),

@@ -202,7 +202,7 @@ MUTATIONS = (
     Mutation(
         "log lines tell the kind of an error",
         f"{RUNTIME}/logs.py",
-        'event.setdefault("kind", verdict.kind)',
+        'context["kind"] = verdict.kind',
         "pass",
         "test_logs or test_odd_errors",
     ),

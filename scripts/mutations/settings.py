@@ -27,7 +27,7 @@ MUTATIONS = (
     Mutation(
         "one process starts the embedded broker",
         f"{RUNTIME}/brokers/embedded.py",
-        "fcntl.flock(self.file, fcntl.LOCK_EX)",
+        "fcntl.flock(file, fcntl.LOCK_EX)",
         "pass",
         "test_embedded_broker",
     ),

@@ -4,19 +4,19 @@ from pathlib import Path
 import pytest
 
 REFUSED = {
-    # What is no name.
-    "": "'' is no name",
-    "send-invoice": "'send-invoice' is no name",
-    "2fast": "'2fast' is no name",
-    "höflich": "'höflich' is no name",
-    "two\nlines": r"'two\nlines' is no name",
-    "_private": "'_private' is no name",
-    "billing/_late/pay_all": "'_late' is no name",
-    "../escaped": "'..' is no name",
-    "billing/../../../escaped": "'..' is no name",
-    "/escaped": "'' is no name",
-    "billing/": "'' is no name",
-    # What is a name, of something else.
+    # Not a name.
+    "": "'' is not a name",
+    "send-invoice": "'send-invoice' is not a name",
+    "2fast": "'2fast' is not a name",
+    "höflich": "'höflich' is not a name",
+    "two\nlines": r"'two\nlines' is not a name",
+    "_private": "'_private' is not a name",
+    "billing/_late/pay_all": "'_late' is not a name",
+    "../escaped": "'..' is not a name",
+    "billing/../../../escaped": "'..' is not a name",
+    "/escaped": "'' is not a name",
+    "billing/": "'' is not a name",
+    # A name of something else.
     "class": "'class' is a keyword",
     "ex9_class": "'class' is a keyword",
     "class/pay_all": "'class' is a keyword",
@@ -27,7 +27,7 @@ REFUSED = {
     "test_mail": "'test_mail' means something else",
     "setup_module": "'setup_module' means something else",
     "x" * 60: "is too long",
-    # What is taken.
+    # A name that is taken.
     "pay": "celery_tasks/ex3_pay.py is there already",
     "ex3_pay": "celery_tasks/ex3_pay.py is there already",
     "ex_pay": "celery_tasks/ex3_pay.py is there already",
@@ -164,7 +164,7 @@ def test_a_name_that_is_none_or_taken_is_refused(project):
 
 @pytest.mark.parametrize("name", ["../escaped", "two\nlines"])
 def test_a_refusal_is_one_line_and_exit_status_1(project, name):
-    assert_refused(project, name, " is no name for a task")
+    assert_refused(project, name, " is not a name for a task")
 
 
 def test_without_the_projects_tests_nothing_is_written(copy):

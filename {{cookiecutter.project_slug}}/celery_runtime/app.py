@@ -7,7 +7,6 @@ as it is.
 import importlib
 import os
 import sys
-import traceback
 from collections import ChainMap
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -58,7 +57,6 @@ class Celery(celery.Celery):
         self._policy_module = f"{main}.{policy}"
         Celery.first = Celery.first or self
         self.duplicate_task_names: list[tuple[str, str, str]] = []
-        self.replaced_bases: list[tuple[traceback.FrameSummary, Any]] = []
         self.task_modules = loading.TaskModules(self, f"{main}.{tasks}")
         environment.read_dotenv(self.task_modules.root)
         self.user_options["worker"].add(_tasks_option())
@@ -67,11 +65,6 @@ class Celery(celery.Celery):
         signals.beat_init.connect(self._prepare_start)
         signals.worker_process_init.connect(self._prepare_process)
         signals.task_revoked.connect(self._count_revoked)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "Task":  # the base of all tasks: who replaces it is warned of
-            self.replaced_bases.append((traceback.extract_stack(limit=2)[0], value))
-        super().__setattr__(name, value)
 
     @cached_property
     def Worker(self) -> Any:
@@ -180,7 +173,7 @@ def project_app() -> Celery:
 def _tasks_option() -> click.Option:
     def select(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
         if value:
-            os.environ[loading.SELECTION_VARIABLE] = value
+            os.environ[loading.FILTER_VARIABLE] = value
 
     return click.Option(
         ["--tasks"],
@@ -188,5 +181,5 @@ def _tasks_option() -> click.Option:
         callback=select,
         expose_value=False,
         help="Run only these task modules: file names without .py, with * and commas. "
-        f"Sets {loading.SELECTION_VARIABLE}.",
+        f"Sets {loading.FILTER_VARIABLE}.",
     )

@@ -1,4 +1,4 @@
-"""Environment variables, read and checked in one place.
+"""Read and check environment variables.
 
 A value that cannot be used ends the process with one line that names the variable and the remedy.
 """
@@ -12,17 +12,14 @@ from dotenv import load_dotenv
 Default = TypeVar("Default", int, str, None)
 
 APP_ENVS = ("development", "production", "test")
-FLAGS = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
+ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
 class ConfigurationError(SystemExit):
     """A setting cannot be used. Uncaught, it prints its one line to stderr and exits with status 1.
 
-    It derives from `SystemExit` because the command line of Celery turns any other exception raised
-    while it loads the app into a page of traceback.
+    It derives from `SystemExit`, because Celery's command line shows a page of traceback for any other
+    exception that is raised while it loads the app.
     """
 
     def __init__(self, problem: str, remedy: str) -> None:
@@ -30,7 +27,7 @@ class ConfigurationError(SystemExit):
 
 
 def read_dotenv(folder: Path) -> None:
-    """Take over the variables of `.env` in the project's folder; those that are set already win. Tests read none."""
+    """Set the variables of `.env` in the folder, except in tests; a variable that is set already wins."""
     if os.environ.get("APP_ENV") != "test":
         load_dotenv(folder / ".env")
 
@@ -56,16 +53,14 @@ def positive_integer(name: str, default: Default) -> int | Default:
     """Return the variable as a whole number, `default` when it is unset, blank or equal to it.
 
     Raises:
-        ConfigurationError: it is no whole number above 0.
+        ConfigurationError: it is not a whole number above 0.
     """
     value = text(name)
     if value is None or value == default:
         return default
     if not value.isdecimal() or int(value) == 0:
-        raise ConfigurationError(
-            f"{name}={value!r} is no whole number above 0",
-            "Give one, or unset it" + ("." if default is None else f" for the default, {default}."),
-        )
+        remedy = "Give one, or unset it" + ("." if default is None else f" for the default, {default}.")
+        raise ConfigurationError(f"{name}={value!r} is not a whole number above 0", remedy)
     return int(value)
 
 
@@ -73,12 +68,12 @@ def flag(name: str) -> bool:
     """Return whether the variable is set to 1 (or true, yes, on).
 
     Raises:
-        ConfigurationError: it is none of these, nor 0, false, no, off or blank.
+        ConfigurationError: it is neither one of these nor 0, false, no, off or blank.
     """
-    value = (text(name) or "0").lower()
-    if value not in FLAGS:
+    value = (text(name) or "").lower()
+    if value not in ON + OFF:
         raise ConfigurationError(f"{name}={value!r} is neither on nor off", "Use 1 or 0.")
-    return FLAGS[value]
+    return value in ON
 
 
 def names(name: str) -> tuple[str, ...]:
@@ -87,7 +82,7 @@ def names(name: str) -> tuple[str, ...]:
 
 
 def required(name: str, in_development: str) -> str:
-    """Return the variable; `in_development` where it is unset in development or in tests.
+    """Return the variable; in development and in tests, where it is unset, `in_development`.
 
     Raises:
         ConfigurationError: it is unset in production.

@@ -1,11 +1,12 @@
-"""Tells whether the workers of this project on this machine live, or are ready: a probe that takes milliseconds.
+"""Tell within milliseconds whether the workers of this project on this machine are alive, or ready.
 
     python -I -S celery_runtime/health.py          a worker runs, and its loop turns
     python -I -S celery_runtime/health.py ready    and it is connected to its broker, with its tasks
     python -I -S celery_runtime/health.py --limit 60
 
-It exits with 0 or 1, and says why. It is run by its path and imports next to nothing, because to import the project takes a
-second. Each worker has a file, which it locks for as long as it lives and touches every few seconds.
+It exits with 0 or 1, and says why. It is run by its path and imports only the standard library, because
+an import of the project takes a second. Each worker has a file, which it locks for as long as it lives and
+touches every few seconds. Runs in: a process of its own.
 """
 
 import os
@@ -30,11 +31,11 @@ def folder() -> Path:
 
 
 def problem(wanted: str | None, limit: float) -> str | None:
-    """Return what is wrong with the workers, None where there are some and all are well.
+    """Return the first problem with the workers, None where there are some and all are well.
 
     Args:
-        wanted: what they must be at, None for anything.
-        limit: seconds without a touch after which a worker hangs.
+        wanted: the state that each must have, None for any.
+        limit: seconds without a touch after which a worker counts as hanging.
     """
     import fcntl
 
@@ -56,7 +57,11 @@ def problem(wanted: str | None, limit: float) -> str | None:
 
 
 def main(arguments: list[str]) -> str:
-    """Return what is well. Raises `SystemExit` with what is not."""
+    """Return the state that holds, "alive" or "ready".
+
+    Raises:
+        SystemExit: with the problem, or with status 2 where an argument is wrong.
+    """
     wanted, limit = None, LIMIT
     words = iter(arguments)
     try:

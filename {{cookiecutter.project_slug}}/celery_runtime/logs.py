@@ -1,21 +1,22 @@
-"""Logs by structlog: JSON outside development, coloured inside; each line of a task says which task it is.
+"""Write logs by structlog: JSON outside development, coloured inside; each line of a task names the task.
 
-The task is read when a line is written, from what Celery knows of the running one: nothing is bound
-before a task and nothing can leak into the next.
+Celery's running task is read when a line is written: nothing is bound before a task and nothing can leak
+into the next. Runs in: worker main process | task process | beat.
 """
 
 import json
 import logging
 import sys
+from functools import partial
 from typing import Any
 
 import structlog
 from billiard.einfo import ExceptionWithTraceback
-from celery import signals
-from celery._state import get_current_task
+from celery import current_task, signals
 from celery.app import log
 from celery.exceptions import TaskPredicate
 from celery.utils.log import get_multiprocessing_logger
+from structlog import dev, processors, stdlib
 from structlog.typing import EventDict, Processor
 
 from celery_runtime import environment
@@ -25,15 +26,15 @@ from celery_runtime.text import message_of, shortened
 
 TRACE = "celery.app.trace"
 LONGEST_TEXT = 10_000  # characters of an event or a traceback
-# Libraries that print the whole message, arguments and all, at level DEBUG.
+# These libraries print the whole message, arguments and all, at level DEBUG.
 TALKATIVE = ("celery.concurrency", "celery.pool", "celery.worker.strategy", "kombu", "amqp")
 
 
 class Logging(log.Logging):
-    """`app.log`: gives what Celery sets up for this app this project's format."""
+    """`app.log`: gives the loggers that Celery sets up for this app the format of this library."""
 
     def setup_logging_subsystem(self, *args: Any, **options: Any) -> Any:
-        # Celery's signals do not tell whose loggers these are: another app's stay as they are.
+        # Celery's signals do not say whose loggers these are: another app's stay as they are.
         receivers = (signals.after_setup_logger, signals.after_setup_task_logger)
         for signal in receivers:
             signal.connect(_set_up)
@@ -45,45 +46,65 @@ class Logging(log.Logging):
 
 
 def _set_up(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:
-    set_up(logger, colours=bool(colorize))
+    arguments = environment.flag("CELERY_LOG_ARGUMENTS")
+    timestamp = processors.TimeStamper(fmt="iso", utc=True)
+    renderer: list[Processor] = [processors.JSONRenderer(serializer=to_json)]
+    if environment.is_development():
+        timestamp = processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False)
+        plain, colours = dev.plain_traceback, bool(colorize)
+        console = dev.ConsoleRenderer(colors=colours, exception_formatter=plain, pad_event_to=0)
+        renderer = [without_repetition, console]
+    shared: list[Processor] = [stdlib.add_log_level, stdlib.add_logger_name, timestamp, stdlib.ExtraAdder()]
+    shared.append(partial(add_context, arguments=arguments))
+    wrap, unwrap = (
+        stdlib.ProcessorFormatter.wrap_for_formatter,
+        stdlib.ProcessorFormatter.remove_processors_meta,
+    )
+    formatter = stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[unwrap, processors.format_exc_info, cut, *renderer, encodable],
+    )
+    for handler in (*logger.handlers, *getattr(get_multiprocessing_logger(), "handlers", ())):
+        handler.setFormatter(formatter)
+        if not arguments:
+            handler.addFilter(without_result)
+    if not arguments:
+        for name in TALKATIVE:
+            logging.getLogger(name).setLevel(max(logging.INFO, logger.level))
+    structlog.configure(
+        processors=[stdlib.filter_by_level, stdlib.PositionalArgumentsFormatter(), *shared, wrap],
+        logger_factory=stdlib.LoggerFactory(),
+        wrapper_class=stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
 
 
-class TaskContext:
-    """Adds id, name and attempt of the task, the service, and kind and code of an error in hand."""
-
-    def __init__(self, *, arguments: bool) -> None:
-        self.arguments = arguments
-
-    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
-        task = get_current_task()
-        error = _error_in_hand(event)
-        if str(event.get("logger", "")).startswith("celery."):
-            _tell_task(event, event.pop("data", None))
-        if task is not None and task.request.id:
-            event.setdefault("task_id", task.request.id)
-            event.setdefault("task", task.name)
-            event.setdefault("attempt", getattr(task, "attempt", task.request.retries + 1))
-            if self.arguments:
-                event.setdefault("args", repr(task.request.args))
-                event.setdefault("kwargs", repr(task.request.kwargs))
-        if service := service_of(error):
-            event.setdefault("service", service)
-        if error is not None:
-            verdict = classify(error)
-            event.setdefault("kind", verdict.kind)
-            if verdict.code is not None:
-                event.setdefault("code", verdict.code)
-            if event.get("logger") == TRACE:
-                # Its text tells a stand-in where the exception does not pickle, such as `OSError()`.
-                event.setdefault("error", f"{verdict.origin}: {message_of(error)}")
-        return event
-
-
-def _tell_task(event: EventDict, data: object) -> None:
-    """Add id and name of what Celery tells about a task; arguments are among the rest of it."""
-    if isinstance(data, dict) and "id" in data:
-        event["task_id"] = data["id"]
-        event["task"] = data.get("name")
+def add_context(_logger: Any, _method: str, event: EventDict, *, arguments: bool) -> EventDict:
+    """Add id, name and attempt of the task, the service, and kind and code of the error in hand."""
+    context: dict[str, Any] = {}
+    if str(event.get("logger", "")).startswith("celery."):
+        data = event.pop("data", None)  # of the task that the line is about; its arguments are in it
+        if isinstance(data, dict) and "id" in data:
+            event["task_id"], event["task"] = data["id"], data.get("name")
+    if current_task and (request := current_task.request).id:
+        context = {"task_id": request.id, "task": current_task.name}
+        context["attempt"] = getattr(current_task, "attempt", request.retries + 1)
+        if arguments:
+            context |= {"args": repr(request.args), "kwargs": repr(request.kwargs)}
+    error = _error_in_hand(event)
+    if service := service_of(error):
+        context["service"] = service
+    if error is not None:
+        verdict = classify(error)
+        context["kind"] = verdict.kind
+        if verdict.code is not None:
+            context["code"] = verdict.code
+        if event.get("logger") == TRACE:
+            # Celery's text names a stand-in where the exception does not pickle, such as `OSError()`.
+            context["error"] = f"{verdict.origin}: {message_of(error)}"
+    for key, value in context.items():
+        event.setdefault(key, value)
+    return event
 
 
 def _error_in_hand(event: EventDict) -> BaseException | None:
@@ -96,9 +117,9 @@ def _error_in_hand(event: EventDict) -> BaseException | None:
     if isinstance(error, ExceptionWithTraceback):  # of a process that was lost
         error = error.exc
     if event.get("logger") == TRACE:
-        # What does not pickle Celery gives as one of its bases, or as a stand-in that is none of them.
+        # Celery passes an exception that does not pickle as one of its bases, or as a stand-in.
         error = at_hand or error
-    while isinstance(error, TaskPredicate):  # Celery's Retry, Ignore and Reject: what they are about decides
+    while isinstance(error, TaskPredicate):  # the cause of Celery's Retry, Ignore and Reject decides
         error = error.__cause__ or error.__context__
     return error if isinstance(error, Exception) else None  # a worker that stops does so by a SystemExit
 
@@ -111,88 +132,31 @@ def cut(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
+def to_json(event: EventDict, **_options: Any) -> str:
+    """Return the line; a value that JSON does not know, such as a NaN, is replaced by its repr."""
+    try:
+        return json.dumps(event, ensure_ascii=False, allow_nan=False, default=repr)
+    except (TypeError, ValueError):  # `default` is not asked about a NaN, nor about a key that is not a text
+        plain = {
+            k: v if isinstance(v, str | int | None) else repr(v)[:LONGEST_TEXT] for k, v in event.items()
+        }
+        return json.dumps(plain, ensure_ascii=False)
+
+
 def encodable(_logger: Any, _method: str, line: Any) -> str:
-    """Return the line without lone surrogates, which JSON can bring in and no file takes."""
+    """Return the line without lone surrogates, which JSON can bring in and which a file cannot take."""
     return str(line) if line.isascii() else line.encode(errors="backslashreplace").decode()
 
 
 def without_repetition(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Leave out the task where the text names it, as Celery's own lines do: for people, a line is long enough."""
+    """Leave out the task where the text names it, as Celery's own lines do, to keep the line short."""
     if event.get("task_id") and event["task_id"] in str(event["event"]):
         del event["task_id"], event["task"]
     return event
 
 
 def without_result(record: logging.LogRecord) -> bool:
-    """Take the result out of Celery's own line on a success: it is often made of the arguments."""
+    """Take the result out of Celery's own line on a success, because it is often made of the arguments."""
     if isinstance(record.args, dict) and "return_value" in record.args:
         record.args = {**record.args, "return_value": "…"}
     return True
-
-
-def set_up(logger: logging.Logger, *, colours: bool) -> None:
-    """Give the handlers of a logger, which Celery has just set up, this project's format."""
-    arguments = environment.flag("CELERY_LOG_ARGUMENTS")
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        _timestamp(),
-        structlog.stdlib.ExtraAdder(),
-        TaskContext(arguments=arguments),
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            cut,
-            *_renderer(colours),
-            encodable,
-        ],
-    )
-    others = getattr(get_multiprocessing_logger(), "handlers", ())
-    for handler in (*logger.handlers, *others):
-        handler.setFormatter(formatter)
-        if not arguments:
-            handler.addFilter(without_result)
-    if not arguments:
-        for name in TALKATIVE:
-            logging.getLogger(name).setLevel(max(logging.INFO, logger.level))
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-
-
-def _timestamp() -> Processor:
-    if environment.is_development():
-        return structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False)
-    return structlog.processors.TimeStamper(fmt="iso", utc=True)
-
-
-def _renderer(colours: bool) -> list[Processor]:
-    if environment.is_development():
-        plain = structlog.dev.plain_traceback
-        console = structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain, pad_event_to=0)
-        return [without_repetition, console]
-    return [structlog.processors.JSONRenderer(serializer=to_json)]
-
-
-def to_json(event: EventDict, **options: Any) -> str:
-    """Return the line; what JSON does not know, such as a NaN or a key that is no text, is told by its repr."""
-    try:
-        return json.dumps(event, ensure_ascii=False, allow_nan=False, **options)
-    except (TypeError, ValueError):
-        return json.dumps({key: _told(value) for key, value in event.items()}, ensure_ascii=False)
-
-
-def _told(value: object) -> object:
-    known = value is None or isinstance(value, str | bool | int)
-    return value if known else repr(value)[:LONGEST_TEXT]

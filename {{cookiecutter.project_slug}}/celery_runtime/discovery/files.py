@@ -1,21 +1,21 @@
-"""Which files of a folder are task modules: names and order only, nothing is imported here.
+"""Find the task modules in a folder: names and order only, nothing is imported.
 
 A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a
-package or in a sub-folder. Names that start with `_` or `.` are left alone.
+package or in a sub-folder. Names that start with `_` or `.` are skipped.
 """
 
 import importlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
 
-class Problem(NamedTuple):
-    """Something wrong with a task file. A fatal one keeps the worker from starting.
+class TaskFileProblem(NamedTuple):
+    """Something wrong with a task file. A fatal problem keeps the worker from starting.
 
     `file` is relative to the project; `line` is 1 where the file or folder as a whole is meant.
     """
@@ -31,16 +31,16 @@ class TaskModule(NamedTuple):
     name: str  # "shop.celery_tasks.billing.ex1_invoice"
     path: Path
     file: str  # "shop/celery_tasks/billing/ex1_invoice.py"
-    label: str  # "billing/ex1_invoice", what a selection matches, as well as "ex1_invoice"
+    label: str  # "billing/ex1_invoice": a task file filter matches it, as well as "ex1_invoice"
 
 
 @dataclass
 class Found:
-    """What one scan of the folder saw. `ignored` maps files to the reason."""
+    """The result of one scan of the folder. `ignored` maps files to the reason."""
 
     modules: list[TaskModule] = field(default_factory=list)
     ignored: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[TaskFileProblem] = field(default_factory=list)
 
 
 _DIGITS = re.compile(r"(\d+)")
@@ -63,43 +63,31 @@ def project_root(package: str) -> Path:
 
 
 def scan(package: str, pattern: str) -> Found:
-    """Return the task modules of `package` in natural order, and what was passed over, and why."""
+    """Return the task modules of `package` in natural order, and the ignored files with the reason."""
     folder = folder_of(package)
-    root = project_root(package)
+    shown = folder.relative_to(project_root(package)).as_posix()
     found = Found()
     if not folder.is_dir():
-        found.problems.append(
-            Problem(
-                folder.relative_to(root).as_posix(),
-                1,
-                "the folder of the task modules is missing",
-                f"Create it, with an empty __init__.py and task files named {pattern}.",
-            )
-        )
+        remedy = f"Create it, with an empty __init__.py and task files named {pattern}."
+        problem = "the folder of the task modules is missing"
+        found.problems.append(TaskFileProblem(shown, 1, problem, remedy))
         return found
-    _scan_folder(folder, root, package, (), pattern, found)
+    _scan_folder(folder, shown, package, (), pattern, found)
     if not found.modules and not found.problems:
-        found.problems.append(
-            Problem(
-                folder.relative_to(root).as_posix(),
-                1,
-                f"no file matches {pattern}: there is no task to run",
-                f"Add a task file, such as {folder.name}/ex1_hello.py.",
-                fatal=False,
-            )
-        )
+        problem = f"no file matches {pattern}: there is no task to run"
+        remedy = f"Add a task file, such as {folder.name}/ex1_hello.py."
+        found.problems.append(TaskFileProblem(shown, 1, problem, remedy, fatal=False))
     return found
 
 
 def _scan_folder(
-    folder: Path, root: Path, package: str, parents: tuple[str, ...], pattern: str, found: Found
+    folder: Path, shown: str, package: str, parents: tuple[str, ...], pattern: str, found: Found
 ) -> None:
-    prefix = folder.relative_to(root).as_posix()
     # Strings and os.scandir, because thousands of Path objects would cost a fourth of the imports.
     with os.scandir(folder) as scanned:
         entries = sorted(scanned, key=lambda entry: (entry.is_dir(), natural(entry.name)))
     for entry in entries:
-        name, file = entry.name, f"{prefix}/{entry.name}"
+        name, file = entry.name, f"{shown}/{entry.name}"
         stem = name.rpartition(".")[0] or name
         if name in ("__init__.py", "__pycache__", "README.md"):
             continue
@@ -111,50 +99,47 @@ def _scan_folder(
             if problem := _folder_problem(Path(entry.path), file, pattern):
                 found.problems.append(problem)
             else:
-                _scan_folder(Path(entry.path), root, package, (*parents, name), pattern, found)
+                _scan_folder(Path(entry.path), file, package, (*parents, name), pattern, found)
         elif not fnmatchcase(name, pattern):
             found.ignored[file] = f"does not match {pattern}"
         elif "." in stem:
             remedy = f"Rename it to {stem.replace('.', '_')}.py."
-            found.problems.append(Problem(file, 1, "a dot in its name keeps it from being imported", remedy))
+            problem = TaskFileProblem(file, 1, "a dot in its name keeps it from being imported", remedy)
+            found.problems.append(problem)
         else:
             parts = (*parents, stem)
             dotted, label = ".".join((package, *parts)), "/".join(parts)
             found.modules.append(TaskModule(dotted, folder / name, file, label))
 
 
-def _folder_problem(path: Path, file: str, pattern: str) -> Problem | None:
+def _folder_problem(path: Path, file: str, pattern: str) -> TaskFileProblem | None:
     if fnmatchcase(path.name, pattern):
         remedy = f"Rename it to {path.stem.replace('.', '_')}, or turn it into a file."
-        return Problem(file, 1, "a folder with the name of a task file", remedy)
+        return TaskFileProblem(file, 1, "a folder with the name of a task file", remedy)
     if "." in path.name and any(fnmatchcase(child.name, pattern) for child in path.rglob("*")):
-        remedy = f"Rename it to {path.name.replace('.', '_')}."
-        return Problem(file, 1, "a dot in the folder's name keeps its task files from being imported", remedy)
+        problem = "a dot in the folder's name keeps its task files from being imported"
+        return TaskFileProblem(file, 1, problem, f"Rename it to {path.name.replace('.', '_')}.")
     return None
 
 
-def select(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
-    """Return the modules that match one of the patterns, in their order; all when there is no pattern.
+def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
+    """Return the modules that match one of the patterns of a task file filter; all without a pattern.
 
     A pattern is a file name without `.py`, such as `ex1*` or `ex-name`, or a path in the folder,
     such as `billing/*`.
 
     Raises:
-        LookupError: a pattern matches nothing.
+        LookupError: a pattern matches no module.
     """
-    if not patterns:
-        return list(modules)
+    chosen: set[TaskModule] = set()
     for pattern in patterns:
-        if not any(_matches(module, pattern) for module in modules):
+        matching = [
+            module
+            for module in modules
+            if fnmatchcase(module.path.stem, pattern) or fnmatchcase(module.label, pattern)
+        ]
+        if not matching:
             available = ", ".join(module.label for module in modules) or "none"
             raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
-    return [module for module in modules if any(_matches(module, pattern) for pattern in patterns)]
-
-
-def _matches(module: TaskModule, pattern: str) -> bool:
-    return any(fnmatchcase(label, pattern) for label in _labels(module))
-
-
-def _labels(module: TaskModule) -> Iterator[str]:
-    yield module.path.stem
-    yield module.label
+        chosen.update(matching)
+    return [module for module in modules if module in chosen or not patterns]

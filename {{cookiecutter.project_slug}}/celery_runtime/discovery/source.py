@@ -1,4 +1,4 @@
-"""Reads task files without importing them: where something stands, which names its tasks state."""
+"""Read task files without importing them: the lines of definitions, the names that their tasks state."""
 
 import ast
 import functools
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def lines_of(path: Path, function: str) -> list[int]:
-    """Return the lines of the functions and classes of that name, ascending; empty when there is none."""
+    """Return the lines of the functions and classes of that name, ascending; empty without one."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return sorted(node.lineno for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
 
 
 def line_of_text(path: Path, text: str) -> int:
-    """Return the first line that holds the text, 1 when there is none."""
-    lines = path.read_text().splitlines() if path.exists() else []
+    """Return the first line that holds the text, 1 without one."""
+    lines = path.read_text().splitlines() if path.is_file() else []
     return next((number for number, line in enumerate(lines, start=1) if text in line), 1)
 
 

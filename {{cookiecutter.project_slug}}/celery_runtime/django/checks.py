@@ -6,7 +6,7 @@ from typing import Any
 from django.core import checks
 
 from celery_runtime.app import project_app
-from celery_runtime.discovery.files import Problem
+from celery_runtime.discovery.files import TaskFileProblem
 from celery_runtime.discovery.loading import BrokenTaskModules
 
 
@@ -15,7 +15,7 @@ def check_task_files(**_: Any) -> list[checks.CheckMessage]:
     app = project_app()
     try:
         app.loader.import_default_modules()
-        problems: Sequence[Problem] = app.task_modules.problems
+        problems: Sequence[TaskFileProblem] = app.task_modules.problems
     except BrokenTaskModules as error:
         problems = error.problems
     levels = {True: checks.ERROR, False: checks.WARNING}

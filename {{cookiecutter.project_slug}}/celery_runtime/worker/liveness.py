@@ -1,8 +1,9 @@
-"""Keep the file by which a worker tells `health.py` that its loop turns, and what its state is.
+"""Keep the file from which the liveness probe, `health.py`, reads that a worker's loop turns, and its state.
 
 Runs in: worker main process.
 """
 
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -16,11 +17,11 @@ logger = get_logger(__name__)
 
 
 class Liveness:
-    """The file of one worker. A worker that cannot keep one runs without, and logs that.
+    """The file of one worker. A worker that cannot keep one logs that, and runs without.
 
     Args:
-        timer: that of the worker's loop.
-        interval: seconds between two touches; the limit of the probe must be well above.
+        timer: the timer of the worker's loop.
+        interval: seconds between two touches; the limit of the probe must be well above it.
     """
 
     def __init__(self, timer: Any, interval: float) -> None:
@@ -34,9 +35,9 @@ class Liveness:
             timer.call_repeatedly(interval, self.touch)
 
     def tell(self, state: str) -> None:
-        """Write the state of the worker, such as "ready"."""
+        """Write the state of the worker, such as "ready", into the file."""
         if self._file is not None:
-            Path(self._file.name).write_text(f"{os.getpid()} {state}")  # the lock is that of the file
+            Path(self._file.name).write_text(f"{os.getpid()} {state}")  # which keeps the lock
 
     def touch(self) -> None:
         if self._file is not None:
@@ -57,13 +58,11 @@ def _locked_file(folder: Path) -> TextIO:
     is_named = health.FOLDER_VARIABLE in os.environ  # a volume may be another user's
     if not is_named and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid()):
         raise PermissionError(f"{folder} is a link or another user's; {health.FOLDER_VARIABLE} names another")
-    number = 0
-    while True:
+    for number in itertools.count():
         file = (folder / f"worker-{number}").open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
         except BlockingIOError:
             file.close()
-            number += 1
-        else:
-            return file
+    return file

@@ -1,6 +1,6 @@
-"""Bound the memory of each process that runs tasks: one that asks for more gets a `MemoryError`.
+"""Bound the memory of each task process: a task that asks for more gets a `MemoryError`.
 
-Without it, the kernel ends some process when the machine's memory is used up, which may be another one.
+Without the bound, the kernel ends some process when the machine has no memory left, perhaps another one.
 """
 
 import sys
@@ -13,9 +13,8 @@ MEGABYTE = 1024 * 1024
 def check(megabytes: int | None) -> None:
     """Raise `ConfigurationError` where the platform has no such bound. Runs in: worker main process."""
     if megabytes and sys.platform != "linux":
-        raise ConfigurationError(
-            "CELERY_TASK_MEMORY_LIMIT is set, and only Linux can enforce it", "Unset it on this machine."
-        )
+        problem = "CELERY_TASK_MEMORY_LIMIT is set, and only Linux can enforce it"
+        raise ConfigurationError(problem, "Unset it on this machine.")
 
 
 def limit_process(megabytes: int | None) -> None:

@@ -1,0 +1,153 @@
+"""Check the tasks that the task files have registered, the schedule, and the version of this library.
+
+Runs in: worker main process, beat, `tasks check`. Nothing that only publishes imports this module.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import celery
+import kombu
+
+from celery_runtime.brokers import urls
+from celery_runtime.brokers.priorities import LEVELS
+from celery_runtime.discovery.files import TaskFileProblem, natural
+from celery_runtime.discovery.loading import TaskModules
+from celery_runtime.discovery.source import line_of_text, lines_of
+from celery_runtime.retry.task import Task
+
+# The library overrides private parts of these, which may change with any minor version.
+TESTED = {celery: "5.7", kombu: "5.7"}
+
+
+def problems(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    """Yield the problems of the registered tasks, fatal or not."""
+    yield from _foreign_bases(modules)
+    yield from _duplicate_names(modules)
+    for task in modules.own_tasks():
+        for problem, remedy in _wrong_options(task, modules.app):
+            yield TaskFileProblem(*modules.location(task), problem, remedy)
+    file = f"{modules.project}/queues.py"
+    for name in sorted({"dead-letters", f"{modules.app.main}.dead-letters"} & set(modules.app.amqp.queues)):
+        problem = f"the queue {name!r} has the name under which dead letters are kept"
+        yield TaskFileProblem(file, line_of_text(modules.root / file, name), problem, "Give it another name.")
+
+
+def warnings(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    """Yield what is worth a look where no problem is fatal."""
+    file = f"{modules.project}/schedule.py"
+    for entry, options in modules.app.conf.beat_schedule.items():
+        name = options["task"]
+        is_known = name in modules.app.tasks or modules.owns_left_out(name)
+        if name.startswith(f"{modules.package}.") and not is_known:
+            line = line_of_text(modules.root / file, entry)
+            problem = f"{entry!r} schedules the task {name}, which is in no task file"
+            yield TaskFileProblem(file, line, problem, "Correct the name, or remove the entry.", fatal=False)
+    for problem, remedy in _other_versions(modules.root):
+        yield TaskFileProblem("celery_runtime", 1, problem, remedy, fatal=False)
+
+
+def _foreign_bases(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    base = modules.app.Task
+    if not isinstance(base, type):
+        return  # Celery could not register the tasks either
+    remedy = "Derive {} from the Task of celery_config.py, not from Celery's."
+    if not issubclass(base, Task):
+        name = base.__name__
+        statement = f".Task = {name}"
+        files = (modules.root / modules.project).rglob("*.py")
+        named = [path for path in files if statement.encode() in path.read_bytes()]
+        path = min(named, default=modules.root / modules.folder)
+        place = modules.relative(path), line_of_text(path, statement)
+        problem = f"app.Task becomes {name}: error_policy.py no longer holds for the tasks of any file"
+        yield TaskFileProblem(*place, problem, remedy.format(name), fatal=False)
+    for task in modules.own_tasks():
+        if task.__module__.startswith(f"{modules.package}.") and not isinstance(task, (Task, base)):
+            name = type(task).__mro__[1].__name__
+            problem = f"the base of {task.name} is {name}, for which error_policy.py does not hold"
+            yield TaskFileProblem(*modules.location(task), problem, remedy.format(name), fatal=False)
+
+
+def _duplicate_names(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    # Celery registers the tasks of an app in no particular order, and reports some twice.
+    pairs = {(name, *sorted((first, second))) for name, first, second in modules.app.duplicate_task_names}
+    for name, *functions in sorted(pairs):
+        places = sorted(place for function in set(functions) for place in _definitions(modules, function))
+        (_, other_file, other_line), (_, file, line) = places[0], places[-1]
+        problem = f"the task name {name!r} is taken by {other_file}:{other_line}"
+        remedy = "Rename one of the two functions, or give it a name of its own by name=…."
+        yield TaskFileProblem(file, line, problem, remedy)
+
+
+def _definitions(modules: TaskModules, function: str) -> Iterator[tuple[list[str | int], str, int]]:
+    module, _, name = function.rpartition(".")
+    path = getattr(sys.modules.get(module), "__file__", None)
+    file = function if path is None else modules.relative(Path(path))
+    for line in lines_of(Path(path or ""), name) or [1]:
+        yield natural(file), file, line
+
+
+def _wrong_options(task: celery.Task, app: celery.Celery) -> Iterator[tuple[str, str]]:
+    """Yield each problem with the options of a task, and its remedy."""
+    queues = app.amqp.queues
+    queue = getattr(task, "queue", None)
+    name = getattr(queue, "name", queue)
+    if name is not None and name not in queues:
+        remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
+        yield f"the queue {name!r} of {task.name} does not exist", remedy
+    priority = getattr(task, "priority", None)
+    if priority is not None and priority not in LEVELS:
+        yield f"the priority {priority!r} of {task.name} does not exist", "Use a whole number from 0 to 9."
+    yield from _wrong_limits(task, app.conf)
+    if (table := getattr(task, "policy", None)) is not None:
+        from celery_runtime.retry.policy import (
+            check_rules,
+        )  # a process that only publishes is spared its import
+
+        try:
+            check_rules(table)
+        except (TypeError, ValueError) as error:
+            yield f"{task.name}: {error}", "Correct the policy of this task."
+
+
+def _wrong_limits(task: celery.Task, conf: Any) -> Iterator[tuple[str, str]]:
+    """Check the time limits of a task against each other and against the broker."""
+    hard = getattr(task, "time_limit", None) or conf.task_time_limit
+    soft = getattr(task, "soft_time_limit", None) or conf.task_soft_time_limit
+    if wrong := [limit for limit in (hard, soft) if not isinstance(limit, int | float | None)]:
+        yield f"a time limit of {task.name} is {wrong[0]!r}", "Use a number of seconds."
+        return
+    if not hard:
+        yield f"{task.name} has no time limit", "Set time_limit=… on it, or task_time_limit in settings.py."
+        return
+    # The worker ignores the default soft limit for a task whose time limit comes before it.
+    if soft and soft >= hard and soft != conf.task_soft_time_limit:
+        problem = f"the soft time limit of {task.name}, {soft:g} s, is not below its time limit, {hard:g} s"
+        yield problem, "State both on the task: soft_time_limit=… below time_limit=…."
+    held = urls.longest_hold(conf)
+    if hard > held:  # the broker would deliver it a second time while it still runs
+        bound, remedy = "visibility timeout", "Lower it, or raise task_longest_time_limit in settings.py."
+        if urls.is_rabbitmq(conf.broker_read_url or conf.broker_url):
+            bound = "consumer_timeout of RabbitMQ"
+            remedy = "Lower it; or raise it in rabbitmq.conf, and rabbitmq_consumer_timeout in settings.py."
+        yield f"the time limit of {task.name}, {hard:g} s, is above the {bound}, {held:g} s", remedy
+
+
+def _other_versions(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield a problem and its remedy where another `celery_runtime`, Celery or kombu runs than was tested."""
+    imported, beside = Path(__file__).resolve().parents[1], (root / "celery_runtime").resolve()
+    remedy = "Give each project an environment of its own."
+    if imported != beside and beside.is_dir():
+        yield f"Python imports {imported}, and not this one", remedy
+    elif not (root / "pyproject.toml").exists():  # installed from a wheel
+        owners = sorted(set(metadata.packages_distributions().get("celery_runtime", ())))
+        if len(owners) > 1:
+            yield f"{' and '.join(owners)} have each installed one here, and the last one counts", remedy
+    for module, tested in TESTED.items():
+        name, version = module.__name__, module.__version__
+        if not version.startswith(f"{tested}."):
+            remedy = f"Install it: uv add '{name}~={tested}.0'."
+            yield f"it was tested with {name} {tested}, and this is {version}", remedy
