@@ -57,11 +57,7 @@ def problem(wanted: str | None, limit: float) -> str | None:
 
 
 def main(arguments: list[str]) -> str:
-    """Return the state that holds, "alive" or "ready".
-
-    Raises:
-        SystemExit: with the problem, or with status 2 where an argument is wrong.
-    """
+    """Return "alive" or "ready", whichever was asked about. Raise `SystemExit` with the problem."""
     wanted, limit = None, LIMIT
     words = iter(arguments)
     try:

@@ -17,6 +17,7 @@ from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.discovery.files import TaskFileProblem, natural
 from celery_runtime.discovery.loading import TaskModules
 from celery_runtime.discovery.source import line_of_text, lines_of
+from celery_runtime.retry.policy import check_rules
 from celery_runtime.retry.task import Task
 
 # The library overrides private parts of these, which may change with any minor version.
@@ -37,7 +38,7 @@ def problems(modules: TaskModules) -> Iterator[TaskFileProblem]:
 
 
 def warnings(modules: TaskModules) -> Iterator[TaskFileProblem]:
-    """Yield what is worth a look where no problem is fatal."""
+    """Yield the problems that are worth a look where none is fatal."""
     file = f"{modules.project}/schedule.py"
     for entry, options in modules.app.conf.beat_schedule.items():
         name = options["task"]
@@ -103,10 +104,6 @@ def _wrong_options(task: celery.Task, app: celery.Celery) -> Iterator[tuple[str,
         yield f"the priority {priority!r} of {task.name} does not exist", "Use a whole number from 0 to 9."
     yield from _wrong_limits(task, app.conf)
     if (table := getattr(task, "policy", None)) is not None:
-        from celery_runtime.retry.policy import (
-            check_rules,
-        )  # a process that only publishes is spared its import
-
         try:
             check_rules(table)
         except (TypeError, ValueError) as error:

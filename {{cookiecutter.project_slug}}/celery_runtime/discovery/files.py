@@ -43,12 +43,9 @@ class Found:
     problems: list[TaskFileProblem] = field(default_factory=list)
 
 
-_DIGITS = re.compile(r"(\d+)")
-
-
 def natural(text: str) -> list[str | int]:
     """Return a sort key under which `ex2` comes before `ex10`."""
-    return [int(part) if part.isdecimal() else part for part in _DIGITS.split(text)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 def folder_of(package: str) -> Path:
@@ -67,12 +64,12 @@ def scan(package: str, pattern: str) -> Found:
     folder = folder_of(package)
     shown = folder.relative_to(project_root(package)).as_posix()
     found = Found()
-    if not folder.is_dir():
+    if folder.is_dir():
+        _scan_folder(folder, shown, package, (), pattern, found)
+    else:
         remedy = f"Create it, with an empty __init__.py and task files named {pattern}."
         problem = "the folder of the task modules is missing"
         found.problems.append(TaskFileProblem(shown, 1, problem, remedy))
-        return found
-    _scan_folder(folder, shown, package, (), pattern, found)
     if not found.modules and not found.problems:
         problem = f"no file matches {pattern}: there is no task to run"
         remedy = f"Add a task file, such as {folder.name}/ex1_hello.py."
@@ -116,7 +113,7 @@ def _folder_problem(path: Path, file: str, pattern: str) -> TaskFileProblem | No
     if fnmatchcase(path.name, pattern):
         remedy = f"Rename it to {path.stem.replace('.', '_')}, or turn it into a file."
         return TaskFileProblem(file, 1, "a folder with the name of a task file", remedy)
-    if "." in path.name and any(fnmatchcase(child.name, pattern) for child in path.rglob("*")):
+    if "." in path.name and any(path.rglob(pattern)):
         problem = "a dot in the folder's name keeps its task files from being imported"
         return TaskFileProblem(file, 1, problem, f"Rename it to {path.name.replace('.', '_')}.")
     return None
@@ -133,13 +130,9 @@ def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[Tas
     """
     chosen: set[TaskModule] = set()
     for pattern in patterns:
-        matching = [
-            module
-            for module in modules
-            if fnmatchcase(module.path.stem, pattern) or fnmatchcase(module.label, pattern)
-        ]
+        matching = {m for m in modules if fnmatchcase(m.path.stem, pattern) or fnmatchcase(m.label, pattern)}
         if not matching:
             available = ", ".join(module.label for module in modules) or "none"
             raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
-        chosen.update(matching)
+        chosen |= matching
     return [module for module in modules if module in chosen or not patterns]

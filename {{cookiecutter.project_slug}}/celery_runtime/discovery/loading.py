@@ -63,13 +63,11 @@ class TaskModules:
         Raises:
             BrokenTaskModules: with every fatal problem.
         """
-        from celery_runtime.discovery import (
-            checks,
-        )  # it needs much that a process which only publishes does not
+        # Not at the top, because a process that only publishes needs nothing of what it imports.
+        from celery_runtime.discovery import checks
 
         found = scan(self.package, self.app.conf.task_file_pattern)
-        self.ignored = found.ignored
-        self.problems = found.problems
+        self.ignored, self.problems = found.ignored, found.problems
         try:
             self.selected = filtered(found.modules, environment.names(FILTER_VARIABLE))
         except LookupError as error:
