@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "a new task in a sub-folder imports the app",
         f"{RUNTIME}/discovery/new_task.py",
-        '"dots": "." * new.module.count("."),',
-        '"dots": "..",',
+        '"." * new.module.count(".")',
+        '".."',
         "test_new_task",
     ),
     Mutation(

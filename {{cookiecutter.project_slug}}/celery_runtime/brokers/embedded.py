@@ -57,7 +57,12 @@ class EmbeddedBroker:
             problem = f"{self.directory} is too deep a folder for a Unix socket"
             raise ConfigurationError(problem, "Use another.")
         binary = _server_binary()
-        self._make_private_directory()
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        status = self.directory.lstat()
+        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if not mine or stat.S_IMODE(status.st_mode) & 0o077:
+            problem = f"{self.directory} is a link, another user's, or open to others"
+            raise ConfigurationError(problem, "Remove it, or set CELERY_BROKER_URL.")
         with _locked(self.directory / "lock"):
             if self.is_running():
                 return False
@@ -80,14 +85,6 @@ class EmbeddedBroker:
 
     def _client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
-
-    def _make_private_directory(self) -> None:
-        self.directory.mkdir(mode=0o700, exist_ok=True)
-        status = self.directory.lstat()
-        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-        if not mine or stat.S_IMODE(status.st_mode) & 0o077:
-            problem = f"{self.directory} is a link, another user's, or open to others"
-            raise ConfigurationError(problem, "Remove it, or set CELERY_BROKER_URL.")
 
 
 def _server_binary() -> Path:

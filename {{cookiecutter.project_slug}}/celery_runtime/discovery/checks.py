@@ -76,19 +76,16 @@ def _duplicate_names(modules: TaskModules) -> Iterator[TaskFileProblem]:
     # Celery registers the tasks of an app in no particular order, and reports some twice.
     pairs = {(name, *sorted((first, second))) for name, first, second in modules.app.duplicate_task_names}
     for name, *functions in sorted(pairs):
-        places = sorted(place for function in set(functions) for place in _definitions(modules, function))
-        (_, other_file, other_line), (_, file, line) = places[0], places[-1]
+        places = []
+        for function in set(functions):
+            module, _, own_name = function.rpartition(".")
+            path = getattr(sys.modules.get(module), "__file__", None)  # none for a function in a function
+            file = modules.relative(Path(path)) if path else function
+            places += [(natural(file), file, line) for line in lines_of(Path(path or ""), own_name) or [1]]
+        (_, other_file, other_line), (_, file, line) = min(places), max(places)
         problem = f"the task name {name!r} is taken by {other_file}:{other_line}"
         remedy = "Rename one of the two functions, or give it a name of its own by name=…."
         yield TaskFileProblem(file, line, problem, remedy)
-
-
-def _definitions(modules: TaskModules, function: str) -> Iterator[tuple[list[str | int], str, int]]:
-    module, _, name = function.rpartition(".")
-    path = getattr(sys.modules.get(module), "__file__", None)
-    file = function if path is None else modules.relative(Path(path))
-    for line in lines_of(Path(path or ""), name) or [1]:
-        yield natural(file), file, line
 
 
 def _wrong_options(task: celery.Task, app: celery.Celery) -> Iterator[tuple[str, str]]:

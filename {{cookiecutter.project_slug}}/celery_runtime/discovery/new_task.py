@@ -67,21 +67,17 @@ def write_new_task(app: Any, name: str) -> NewTask:
     sub-folders in front, "billing/send_invoice".
 
     Raises:
-        Refused: the name cannot be used or is taken, the project's tests are not there, or a file cannot
-            be written.
+        Refused: the name cannot be used, the project's tests are not there, or a file cannot be written.
     """
     package, pattern = app.task_modules.package, app.conf.task_file_pattern
     modules = scan(package, pattern).modules
     new = _named(name, package, pattern, modules)
     _check_place(new, pattern, modules)
-    names = {
-        "dots": "." * new.module.count("."),
-        "queue": json.dumps(app.conf.task_default_queue),
-        "module": new.module,
-        "function": new.function,
+    dots, queue = "." * new.module.count("."), json.dumps(app.conf.task_default_queue)
+    files = {  # the task file is last, because a worker may start as soon as it is there
+        new.test: TEST.substitute(module=new.module, function=new.function),
+        new.file: TASK.substitute(dots=dots, queue=queue, function=new.function),
     }
-    # The task file comes last: a worker may start as soon as it is there.
-    files = {new.test: TEST.substitute(names), new.file: TASK.substitute(names)}
     if any(len(line) > LINE_LENGTH for text in files.values() for line in text.splitlines()):
         raise Refused(f"{name!r} is too long for lines of {LINE_LENGTH} characters. Choose a shorter name.")
     try:
