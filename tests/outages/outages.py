@@ -66,7 +66,7 @@ class Scene(NamedTuple):
             f"from {MODULE} import innocent; start = waited()\n"
             f"try:\n    for seconds in {seconds}: innocent.apply_async((seconds,), **{options})\n"
             "except Exception as error:\n"
-            "    print(f'{type(error).__name__}: {error} (after {waited() - start:.0f} s)')"
+            "    print(f'{type(error).__name__}: {error} (after {abs(waited() - start):.0f} s)')"
         )
         return self.project.run(
             self.project.python, "-c", code, check=True, **self.environment
