@@ -14,8 +14,8 @@ __all__ = ["RedisServer", "redis_server"]
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """Lend a server that runs; end it with all that is in it.
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """Lend a server that runs, with more options of its command line; end it with all that is in it.
 
     Raises:
         Unavailable: there is no `redis-server`.
@@ -25,6 +25,6 @@ def redis_server() -> Iterator[RedisServer]:
         raise Unavailable("redis-server is not installed")
     with (
         tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True) as folder,
-        RedisServer(Path(folder), binary=binary) as server,
+        RedisServer(Path(folder), *options, binary=binary) as server,
     ):
         yield server

@@ -101,8 +101,8 @@ def copy_with_libraries(baked: Callable[..., BakedProject], tmp_path: Path) -> B
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A Redis server of the test's own."""
-    with lent(redis_server()) as server:
+    """A Redis server of the test's own, which is not stopped: it keeps nothing on disk."""
+    with lent(redis_server("--appendonly", "no")) as server:
         yield server.url
 
 

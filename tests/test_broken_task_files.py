@@ -73,4 +73,4 @@ def test_the_commands_refuse_another_projects_app(project):
     (project.path / "other.py").write_text("from celery import Celery\n\napp = Celery('other')\n")
     done = project.run(project.python, "-m", "celery", "-A", "other", "tasks", "list")
     assert done.returncode == 2
-    assert "Error: this command belongs to shop; run it with -A shop" in done.stderr
+    assert "Error: this command needs an app of celery_runtime: name yours by -A" in done.stderr

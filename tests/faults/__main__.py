@@ -75,8 +75,9 @@ def main() -> None:
     parser.add_argument("areas", nargs="*", default=AREAS, help=f"of {', '.join(AREAS)}; default: all")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    classify = importlib.import_module("celery_runtime.errors.classify").classify
-    django.setup()  # the settings are those of the package
+    importlib.import_module(options.package)  # it names the settings of Django
+    classify = importlib.import_module("celery_runtime").classify
+    django.setup()
     rows = [row for area in options.areas for row in rows_of(area, classify)]
     print(json.dumps([row._asdict() for row in rows], indent=1) if options.json else table(rows))
     sys.exit(any(not row.right and not row.missing for row in rows))
