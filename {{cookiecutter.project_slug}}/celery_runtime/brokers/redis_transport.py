@@ -152,12 +152,13 @@ class OurChannel(WorkerChannel, _Channel):
         if not self._leads_to(queue, route["exchange"], route["routing_key"]):
             raise ValueError("its exchange and routing key lead to another queue, or to none")
 
-    def _leads_to(self, queue: str, exchange: str, routing_key: str) -> bool:
+    def _leads_to(self, queue: str, exchange: str, routing_key: str) -> Any:
         """Whether an item that goes back to its exchange comes to this queue; kombu drops one that comes to none."""
         if not exchange:
             return routing_key == queue
-        known: bool = self.state.has_binding(queue, exchange, routing_key)
-        return known or queue in self._lookup(exchange, routing_key)
+        return self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(
+            exchange, routing_key
+        )
 
     def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
         if _publish_batch is not None:
