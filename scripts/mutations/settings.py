@@ -59,4 +59,18 @@ MUTATIONS = (
         "return ChainMap(conf, ",
         "test_defaults",
     ),
+    Mutation(
+        "the .env of the project is read",
+        f"{RUNTIME}/environment.py",
+        '        load_dotenv(folder / ".env")',
+        "        pass",
+        "test_environment",
+    ),
+    Mutation(
+        "the .env of the project is not read in tests",
+        f"{RUNTIME}/environment.py",
+        'if os.environ.get("APP_ENV") == "test":',
+        "if False:",
+        "test_environment",
+    ),
 )

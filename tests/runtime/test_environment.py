@@ -46,3 +46,21 @@ def test_each_broker_has_the_options_that_it_needs(copy):
     assert redis["visibility_timeout"] > int(time_limit)
     rabbitmq, _ = copy.run(code, CELERY_BROKER_URL="amqp://somewhere//").split("|")
     assert ast.literal_eval(rabbitmq) == {"confirm_publish": True}
+
+
+ASK = "from PACKAGE import app; print(app.conf.worker_concurrency)"
+
+
+def test_a_dotenv_file_of_the_project_is_read_and_what_is_set_already_wins(copy):
+    (copy.root / ".env").write_text("CELERY_WORKER_CONCURRENCY=7\n")
+    assert copy.run(ASK, APP_ENV="development").strip() == "7"
+    assert copy.run(ASK, APP_ENV="development", CELERY_WORKER_CONCURRENCY="3").strip() == "3"
+    assert copy.run(ASK).strip() == "auto"  # a test run has settings of its own
+
+
+def test_a_dotenv_file_that_cannot_be_read_is_one_line(copy):
+    (copy.root / ".env").write_bytes(b"X=\xff\n")
+    done = copy.celery("tasks", "check", APP_ENV="development")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: {copy.root}/.env cannot be read ('utf-8' codec can't decode byte 0xff")

@@ -27,9 +27,17 @@ class ConfigurationError(SystemExit):
 
 
 def read_dotenv(folder: Path) -> None:
-    """Set the variables of `.env` in the folder, except in tests; a variable that is set already wins."""
-    if os.environ.get("APP_ENV") != "test":
+    """Set the variables of `.env` in the folder, except in tests; a variable that is set already wins.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is not UTF-8.
+    """
+    if os.environ.get("APP_ENV") == "test":
+        return
+    try:
         load_dotenv(folder / ".env")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{folder / '.env'} cannot be read ({error})", "Correct it.") from error
 
 
 def app_env() -> str:
