@@ -138,11 +138,12 @@ def test_a_file_matches_the_pattern(project, pattern, expected):
         assert expected[name] in outcome
 
 
-def test_a_task_goes_to_the_default_queue(project):
+def test_a_task_goes_to_the_default_queue_from_a_sub_folder_too(project):
     project.change("queues.py", '"tasks"', '"jobs"')
-    assert outcomes(project, "send_invoice") == {"send_invoice": "ex1_send_invoice.py"}
-    [task] = json.loads(project.celery("tasks", "list", "--json").stdout)
-    assert task["queue"] == "jobs"
+    files = {"send_invoice": "ex1_send_invoice.py", "billing/remind": "billing/ex1_remind.py"}
+    assert outcomes(project, *files) == files
+    tasks = json.loads(project.celery("tasks", "list", "--json").stdout)
+    assert [task["queue"] for task in tasks] == ["jobs", "jobs"]
 
 
 def test_a_name_that_is_none_or_taken_is_refused(project):
