@@ -1,9 +1,12 @@
-"""Ways to break a generated project, one for each promise: a generated test must notice."""
+"""Ways to break the library and a project, one for each promise: a test must notice."""
 
+from ..baking import TEMPLATE
 from . import crashes, dead_letters, discovery, errors, outages, priorities, settings
 from .mutation import Mutation
 
-__all__ = ["MUTATIONS", "Mutation"]
+__all__ = ["MUTATIONS", "RUNTIME_TESTS", "Mutation"]
+
+RUNTIME_TESTS = TEMPLATE / "tests/runtime"
 
 MUTATIONS = (
     *discovery.MUTATIONS,

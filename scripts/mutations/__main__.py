@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..baking import TEMPLATE, BakedProject, bake, clean_environment, silenced_stdout
-from . import MUTATIONS, Mutation
+from ..baking import BakedProject, bake, clean_environment, silenced_stdout
+from . import MUTATIONS, RUNTIME_TESTS, Mutation
 
-RUNTIME_TESTS = TEMPLATE / "tests/runtime"
 UNTOUCHED = "test_names_are_ordered or test_policy_decisions"  # one in each folder, and both quick
 OPTIONS = ("-x", "-q", "-rfE", "-p", "no:cacheprovider")
 

@@ -109,15 +109,16 @@ def dead_letters(project):
     return json.loads(project.celery("dead-letters", "list", "--json").stdout)
 
 
-def give_back(project, number=1):
-    """Have the broker deliver so many messages, and take them back."""
+def give_back(project, number=1, times=1):
+    """Have the broker deliver so many messages, and take them back, so many times."""
     project.run(
         f"""
         from PACKAGE import app
         with app.connection_for_read() as connection:
             queue = app.amqp.queues["tasks"](connection.default_channel)
-            for message in [queue.get() for _ in range({number})]:
-                message.reject(requeue=True)
+            for _ in range({times}):
+                for message in [queue.get() for _ in range({number})]:
+                    message.reject(requeue=True)
         """
     )
 

@@ -65,8 +65,7 @@ def test_tasks_that_were_lost_twice_and_wait_for_a_process_all_run(project, star
 
 def test_to_be_delivered_again_and_again_is_no_guilt(project, start):
     publish(project, "note.delay('innocent')")
-    for _ in range(10):
-        give_back(project)
+    give_back(project, times=10)
     worker = start()
     worker.wait_for(lambda: "innocent" in project.notes())
     assert dead_letters(project) == []
