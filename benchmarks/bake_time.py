@@ -56,9 +56,7 @@ def _cases(scratch: Path) -> dict[str, Callable[[], float]]:
         BASE: lambda: seconds("cookiecutter", "--version"),
         BAKE: lambda: seconds(*bake),
         "  without hooks": lambda: seconds(*bake, "--accept-hooks", "no"),
-        "copier copy, the same files": lambda: seconds(
-            "copier", "copy", "--defaults", "--quiet", copied, NEW_FOLDER
-        ),
+        "copier copy, the same files": lambda: seconds("copier", "copy", "--defaults", "--quiet", copied, NEW_FOLDER),
     }
 
 

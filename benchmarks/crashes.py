@@ -94,9 +94,7 @@ def _probes(project: BakedProject) -> tuple[list[float], list[float]]:
         for _ in range(RUNS):
             for command, found in zip((probe, ping), runs, strict=True):
                 start = time.perf_counter()
-                subprocess.run(
-                    command, env=fleet.environment, cwd=project.path, check=True, capture_output=True
-                )
+                subprocess.run(command, env=fleet.environment, cwd=project.path, check=True, capture_output=True)
                 found.append(time.perf_counter() - start)
         return runs
 
@@ -105,8 +103,7 @@ def _noting(project: BakedProject, broker: str) -> list[float]:
     with _servers(broker) as (url, results):
         variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": results, "APP_ENV": "test"}
         return [
-            json.loads(project.run(project.python, "-c", NOTE, check=True, **variables).stdout)
-            for _ in range(RUNS)
+            json.loads(project.run(project.python, "-c", NOTE, check=True, **variables).stdout) for _ in range(RUNS)
         ]
 
 
@@ -119,9 +116,7 @@ def _show_recoveries(recoveries: dict[str, list[float]]) -> None:
         if name == "Redis":
             limit = load.VISIBILITY_TIMEOUT + GOAL_BEYOND_VISIBILITY
             remark = verdict(f"visibility timeout, {load.VISIBILITY_TIMEOUT} s, + 10 s", limit, seconds)
-        rows.append(
-            (name, f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s", f"{over:.1f}", remark)
-        )
+        rows.append((name, f"{statistics.median(seconds):.1f} s", f"{max(seconds):.1f} s", f"{over:.1f}", remark))
     print_table(f"From the SIGKILL of a worker to its last task of {TASK:g} s done", rows)
 
 

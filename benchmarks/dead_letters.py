@@ -55,9 +55,7 @@ def main() -> None:
             dead_letters_table.show_adds("RabbitMQ", *_adding(project, few))
 
 
-def _reading(
-    project: BakedProject, few: str, many: str
-) -> tuple[dict[int, list[dict[str, float]]], float | None]:
+def _reading(project: BakedProject, few: str, many: str) -> tuple[dict[int, list[dict[str, float]]], float | None]:
     """Return the seconds by number of entries, and the bytes of memory that each takes, None where it cannot be told."""
     urls = {FEW: few, MANY: many}
     is_redis = few == many

@@ -24,9 +24,7 @@ def show(broker: str, runs: Mapping[int, Sequence[Mapping[str, float]]], memory:
         told = verdict("< 1 s", GOAL, seconds[1:])
         if seconds[1] > GOAL and broker in CAUSES:
             told += f", {CAUSES[broker]}"
-        rows.append(
-            [f"{label}, s", *(f"{one:.3f}" for one in seconds), f"{seconds[1] / seconds[0]:.1f}", told]
-        )
+        rows.append([f"{label}, s", *(f"{one:.3f}" for one in seconds), f"{seconds[1] / seconds[0]:.1f}", told])
     size = "unknown: there is no rabbitmqctl" if memory is None else f"{memory:,.0f}"
     print_table(f"Dead letters on {broker}: medians of {len(runs[many])} runs side by side", rows)
     print(f"  bytes of the broker's memory for each of the {many:,}: {size}", flush=True)

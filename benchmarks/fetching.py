@@ -66,9 +66,7 @@ def main() -> None:
         }
         rates = interleave(cases, ROUNDS)
     rows = [("", "published", "over kombu", "run", "over kombu", "")]
-    medians = {
-        name: [statistics.median(one) for one in zip(*runs, strict=True)] for name, runs in rates.items()
-    }
+    medians = {name: [statistics.median(one) for one in zip(*runs, strict=True)] for name, runs in rates.items()}
     for name, (published, run) in medians.items():
         of_kombu = medians["as kombu does"]
         ratios = (f"{published / of_kombu[0]:.2f}", f"{run / of_kombu[1]:.2f}")

@@ -26,9 +26,7 @@ LEAKY_PREFIXES = ("CELERY_", "TEST_", "PYTEST_", "MAKE", "MFLAGS")
 def clean_environment(**extra: str) -> dict[str, str]:
     """Return this process' environment without what would change a baked project, and with uv on its path."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in LEAKY and not name.startswith(LEAKY_PREFIXES)
+        name: value for name, value in os.environ.items() if name not in LEAKY and not name.startswith(LEAKY_PREFIXES)
     }
     return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", **extra}
 

@@ -48,9 +48,7 @@ def run(folder: Path, answers: dict[str, str], environment: dict[str, str]) -> i
     project.install()
     print(f"  install: {time.perf_counter() - start:.2f} s", flush=True)
     command = ["make", "--silent", "--no-print-directory", "demo"]
-    status = subprocess.run(
-        command, cwd=project.path, env=clean_environment(**environment), check=False
-    ).returncode
+    status = subprocess.run(command, cwd=project.path, env=clean_environment(**environment), check=False).returncode
     if status == 0:
         print(f"\nA project of your own: cookiecutter {TEMPLATE}")
     return status

@@ -30,9 +30,7 @@ def main() -> None:
             project = bake(Path(folder), {"project_slug": "shop", "framework": "django"})
         project.install()
         install_libraries(project)
-        done = subprocess.run(
-            command(project, *sys.argv[1:]), cwd=TEMPLATE, env=environment(project), check=False
-        )
+        done = subprocess.run(command(project, *sys.argv[1:]), cwd=TEMPLATE, env=environment(project), check=False)
     sys.exit(done.returncode)
 
 

@@ -30,9 +30,7 @@ def virtual_host() -> Iterator[str]:
     try:
         socket.create_connection((server.hostname, server.port or 5672), timeout=2).close()
     except OSError as error:
-        raise Unavailable(
-            f"no RabbitMQ answers at {server.hostname}:{server.port} ({error}); start one"
-        ) from None
+        raise Unavailable(f"no RabbitMQ answers at {server.hostname}:{server.port} ({error}); start one") from None
     name = f"cookiecutter-celery-{uuid.uuid4().hex[:12]}"
     user = server.username or "guest"
     administer = _by_management if _has_management() else _by_rabbitmqctl
@@ -77,9 +75,7 @@ def _by_rabbitmqctl(action: str, name: str, user: str) -> None:
     if action == "add":
         commands = [["add_vhost", name], ["set_permissions", "--vhost", name, user, ".*", ".*", ".*"]]
     for command in commands:
-        done = subprocess.run(
-            ["rabbitmqctl", "--quiet", *command], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["rabbitmqctl", "--quiet", *command], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = (done.stderr or done.stdout).strip().splitlines()
             raise Unavailable(f"rabbitmqctl {command[0]} failed: {reason[-1] if reason else done.returncode}")

@@ -54,9 +54,7 @@ class RabbitMQNode:
         deadline = time.monotonic() + START_SECONDS
         while not _answers(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise Unavailable(
-                    f"rabbitmq-server did not start: {(self.folder / 'output').read_text()[-500:]}"
-                )
+                raise Unavailable(f"rabbitmq-server did not start: {(self.folder / 'output').read_text()[-500:]}")
             time.sleep(0.1)
 
     def control(self, *words: str) -> None:

@@ -52,9 +52,7 @@ def main() -> None:
             found += sizes_of(project, framework)
     rows = [("", "lines", "at most", "")]
     for size in found:
-        rows.append(
-            (size.what, f"{size.lines:,}", f"{size.ceiling:,}", "" if size.lines <= size.ceiling else "ABOVE")
-        )
+        rows.append((size.what, f"{size.lines:,}", f"{size.ceiling:,}", "" if size.lines <= size.ceiling else "ABOVE"))
     print("\n".join(columns(rows)))
     sys.exit(any(size.lines > size.ceiling for size in found))
 

@@ -79,9 +79,7 @@ def bake_own(baked: Callable[..., BakedProject], tmp_path: Path) -> Callable[...
         if installed:
             project.install()
         else:
-            alike = {
-                option: answers[option] for option in ("framework", "result_backend") if option in answers
-            }
+            alike = {option: answers[option] for option in ("framework", "result_backend") if option in answers}
             project.borrow(baked(installed=True, **alike).path / ".venv")
         return project
 

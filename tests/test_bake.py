@@ -75,15 +75,9 @@ def distribution(requirement: str) -> str:
 
 def library_files(framework: str) -> list[str]:
     """Return the files of the library, which come as they are; what is for Django comes with Django alone."""
-    tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=LIBRARY).split(
-        "\0"
-    )
+    tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=LIBRARY).split("\0")
     existing = [name for name in tracked if name and (LIBRARY / name).exists()]
-    return [
-        f"celery_runtime/{name}"
-        for name in existing
-        if framework == "django" or not name.startswith("django/")
-    ]
+    return [f"celery_runtime/{name}" for name in existing if framework == "django" or not name.startswith("django/")]
 
 
 def test_the_files(project, answers):

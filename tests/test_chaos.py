@@ -67,7 +67,9 @@ def test_a_rolling_deploy_runs_each_task_once(project, broker_url, redis_url, se
 def test_poison_runs_five_times_and_other_tasks_go_on(project, broker_url, redis_url, tmp_path, poison):
     variables = load.environment(broker_url, redis_url, tmp_path)
     task_id = str(uuid.uuid4())
-    publish = f"from shop.celery_tasks.ex90_chaos import {poison}\n{poison}.apply_async(task_id={task_id!r}, priority=9)"
+    publish = (
+        f"from shop.celery_tasks.ex90_chaos import {poison}\n{poison}.apply_async(task_id={task_id!r}, priority=9)"
+    )
 
     def dead_letters():
         return json.loads(project.celery("dead-letters", "list", "--json", check=True, **variables).stdout)

@@ -106,9 +106,7 @@ def entry_of(module):
 def run_modules(project, worker, modules, **environment):
     """Call the entry functions of modules in one shell, and wait for what becomes of their tasks."""
     shell = ("manage.py", "shell") if (project.path / "manage.py").exists() else ()
-    code = "\n".join(
-        f"from dcelery.celery_tasks import {module}; {module}.{entry_of(module)}()" for module in modules
-    )
+    code = "\n".join(f"from dcelery.celery_tasks import {module}; {module}.{entry_of(module)}()" for module in modules)
     printed = project.run(project.python, *shell, "-c", code, check=True, **environment).stdout.splitlines()
     expected = [line for module in modules for line in OUTCOMES[module][0]]
     assert [line for line in printed if line in expected] == expected, worker.output()
@@ -143,9 +141,7 @@ def test_the_modules_of_a_course_run_unchanged(bake_course, redis_url, tmp_path)
     project = bake_course("django")
     environment = {"CELERY_BROKER_URL": redis_url, **ELSEWHERE}
     checked = project.celery("tasks", "check", check=True, **environment).stdout
-    assert checked.startswith(
-        f"warning: dcelery/celery_tasks/{REPLACES_BASE}.py:17: app.Task becomes CustomTask"
-    )
+    assert checked.startswith(f"warning: dcelery/celery_tasks/{REPLACES_BASE}.py:17: app.Task becomes CustomTask")
     others = [module for module in OUTCOMES if module != REPLACES_BASE]
     with (
         running_worker(project, tmp_path / "log", concurrency=4, cwd=tmp_path, **environment) as worker,
@@ -161,9 +157,7 @@ def test_the_modules_of_a_course_run_unchanged(bake_course, redis_url, tmp_path)
         assert_dead_letters(project, worker, OUTCOMES, **environment)
 
 
-def test_those_that_leave_the_base_of_all_tasks_alone_run_on_rabbitmq(
-    bake_course, rabbitmq_url, redis_url, tmp_path
-):
+def test_those_that_leave_the_base_of_all_tasks_alone_run_on_rabbitmq(bake_course, rabbitmq_url, redis_url, tmp_path):
     project = bake_course("plain", REPLACES_BASE, "ex13_task_schedule_crontab")
     environment = {"CELERY_BROKER_URL": rabbitmq_url, "CELERY_RESULT_BACKEND": redis_url, **ELSEWHERE}
     checked = project.celery("tasks", "check", check=True, **environment).stdout

@@ -108,9 +108,7 @@ def project(copy_with_libraries, tmp_path) -> BakedProject:
     own = copy_with_libraries
     (own.tasks / "ex1.py").write_text(TASKS.replace("NOTES", str(tmp_path / "notes")))
     with (own.package / "celery_config.py").open("a") as config:
-        config.write(
-            "\napp.conf.CELERY_DB_REUSE_MAX = 1000\n"
-        )  # without it Celery closes them after each task
+        config.write("\napp.conf.CELERY_DB_REUSE_MAX = 1000\n")  # without it Celery closes them after each task
     return own
 
 

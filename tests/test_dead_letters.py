@@ -56,9 +56,7 @@ def test_a_broken_task_is_mended_and_its_dead_letter_runs_again(project, environ
     assert (entry["id"], entry["message"]) == (task_id, "name 'prices' is not defined")
     task_file.write_text(BROKEN.format(notes=str(notes)) + "\nprices = {'tea': 3}\n")
     with running_worker(project, tmp_path / "mended", **environment) as worker:
-        assert dead_letters("requeue", task_id, "--json") == [
-            {"id": task_id, "requeued": True, "reason": None}
-        ]
+        assert dead_letters("requeue", task_id, "--json") == [{"id": task_id, "requeued": True, "reason": None}]
         worker.wait_for(notes.exists)
     assert notes.read_text() == f"{task_id} 8 3\n"
     assert dead_letters("list", "--json") == []

@@ -22,9 +22,7 @@ def processes(*needles: str) -> list[str]:
     listing = subprocess.run(
         ["ps", "-eww", "-o", "pid=,stat=,args="], capture_output=True, text=True, check=True
     ).stdout
-    lines = [
-        line for line in listing.splitlines() if " Z" not in line[:16] and f" {os.getpid()} " not in line
-    ]
+    lines = [line for line in listing.splitlines() if " Z" not in line[:16] and f" {os.getpid()} " not in line]
     return [line for line in lines if any(needle in line for needle in needles)]
 
 
@@ -35,9 +33,7 @@ def wait_for(condition: Callable[[], bool], describe: Callable[[], str] = lambda
         time.sleep(0.05)
 
 
-def start_make(
-    project: BakedProject, target: str, log: Path, **environment: str
-) -> "subprocess.Popen[bytes]":
+def start_make(project: BakedProject, target: str, log: Path, **environment: str) -> "subprocess.Popen[bytes]":
     with log.open("wb") as output:
         return subprocess.Popen(
             ["make", target],
@@ -86,9 +82,7 @@ def test_the_templates_demo_shows_the_order_and_leaves_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     picture = [
-        line.strip()
-        for line in done.stdout.splitlines()
-        if set(line.strip()) and set(line.strip()) <= set("HNL")
+        line.strip() for line in done.stdout.splitlines() if set(line.strip()) and set(line.strip()) <= set("HNL")
     ]
     ran = "".join(picture[len(picture) // 2 :])
     assert len(ran) == 200
@@ -151,9 +145,7 @@ def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, sh
     wait_for(lambda: " ready." in log.read_text(), log.read_text)
     assert log.read_text().count("broker and results: embedded Valkey in ") == 1
     code = "from shop.celery_tasks.ex1_try_except import run_tasks; run_tasks()"
-    assert (
-        "a large one: declined" in project.run(project.python, "-c", code, check=True, **development).stdout
-    )
+    assert "a large one: declined" in project.run(project.python, "-c", code, check=True, **development).stdout
     end(worker)
     assert processes(str(short_folder)), "the embedded broker outlives the worker"
     assert "was stopped" in project.run("make", "stop", check=True, **development).stdout

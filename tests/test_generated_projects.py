@@ -21,9 +21,7 @@ every_python = pytest.mark.parametrize(
 HALF = [
     answers
     for answers in COMBINATIONS
-    if (answers["framework"] == "django")
-    ^ (answers["broker"] == "redis")
-    ^ (answers["result_backend"] == "redis")
+    if (answers["framework"] == "django") ^ (answers["broker"] == "redis") ^ (answers["result_backend"] == "redis")
 ]
 
 
@@ -88,11 +86,7 @@ def test_each_example_prints_what_its_docstring_says(baked, answers, request, tm
 
 @pytest.mark.parametrize("answers", HALF, ids=combination_id)
 def test_its_own_tests_pass(baked, answers, request):
-    broker = (
-        {"TEST_BROKER_URL": request.getfixturevalue("rabbitmq_url")}
-        if answers["broker"] == "rabbitmq"
-        else {}
-    )
+    broker = {"TEST_BROKER_URL": request.getfixturevalue("rabbitmq_url")} if answers["broker"] == "rabbitmq" else {}
     done = baked(installed=True, **answers).run("make", "test", **broker)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " skipped" not in done.stdout

@@ -59,9 +59,7 @@ def project(copy_with_libraries) -> BakedProject:
 
 
 @pytest.mark.parametrize("library", ["urllib", "requests", "httpx", "aiohttp"])
-def test_a_refusal_is_told_apart_in_the_process_that_saw_it(
-    library, project, broker_url, redis_url, tmp_path
-):
+def test_a_refusal_is_told_apart_in_the_process_that_saw_it(library, project, broker_url, redis_url, tmp_path):
     environment = {"CELERY_BROKER_URL": broker_url, "CELERY_RESULT_BACKEND": redis_url}
     with running_worker(project, tmp_path / "log", **environment) as worker:
         for answers, end in [((503, 503, 200), "succeeded"), ((404,), "raised unexpected")]:

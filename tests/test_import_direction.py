@@ -38,9 +38,7 @@ forbidden_modules = shop
 def lint_imports(config: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
     command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", config]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_nothing_in_the_library_points_up():

@@ -117,9 +117,7 @@ WAYS = {
     ],
     "chord([high.si(), high.si()], high.si(label='body')).apply_async(priority=HIGH)": ["high", "body"],
     "high.apply_async(priority=HIGH, link=high.si(label='link'))": ["high", "link"],
-    "low.apply_async((0,), priority=LOW, link=high.si(label='urgent link').set(priority=HIGH))": [
-        "urgent link"
-    ],
+    "low.apply_async((0,), priority=LOW, link=high.si(label='urgent link').set(priority=HIGH))": ["urgent link"],
     "fail.apply_async(priority=HIGH, link_error=high.si(label='errback'))": ["failing", "errback"],
     "parent.apply_async(priority=HIGH)": ["parent", "high"],
     "retried.apply_async(priority=HIGH)": ["first run", "high"],

@@ -22,9 +22,7 @@ def my_task2():
 """
 
 
-def test_both_tasks_of_a_seed_file_run_with_the_worker_started_elsewhere(
-    bake_own, broker_url, redis_url, tmp_path
-):
+def test_both_tasks_of_a_seed_file_run_with_the_worker_started_elsewhere(bake_own, broker_url, redis_url, tmp_path):
     project = bake_own(installed=True, project_slug="djcelery", framework="django")
     (project.tasks / "ex-name.py").write_text(SEED_FILE)
     urls = {"CELERY_BROKER_URL": broker_url, "CELERY_RESULT_BACKEND": redis_url}

@@ -62,9 +62,7 @@ def test_what_a_worker_holds_back_returns_when_it_is_stopped(project, broker_url
         "CELERY_RESULT_BACKEND": redis_url,
         "NOTES": str(tmp_path / "notes"),
     }
-    publish = (
-        "from shop import app\nfor n in range(5): app.send_task('shop.celery_tasks.ex2_second.note', (n,))"
-    )
+    publish = "from shop import app\nfor n in range(5): app.send_task('shop.celery_tasks.ex2_second.note', (n,))"
     project.run(project.python, "-c", publish, check=True, **urls)
     with running_worker(project, tmp_path / "log", "--tasks", "ex1*", **urls) as worker:
         worker.wait_for(lambda: "is not selected" in worker.output())

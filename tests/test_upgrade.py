@@ -216,9 +216,7 @@ def test_a_conflict_with_a_file_that_git_has_not_as_it_was_baked_is_a_rej_file(c
     assert status(project) == []
 
 
-def test_an_edited_file_that_is_deleted_and_a_file_that_both_added_stay_and_only_the_output_tells(
-    create, tmp_path
-):
+def test_an_edited_file_that_is_deleted_and_a_file_that_both_added_stay_and_only_the_output_tells(create, tmp_path):
     project = create()
     commit_all(project.path)
     own = {

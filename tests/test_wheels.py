@@ -68,13 +68,9 @@ def test_pip_installs_it_and_a_wheel_works_elsewhere(tmp_path, redis_url):
     second = bake(tmp_path / "second", {"project_slug": "crm", "framework": "plain"})
     pip(other, second.path)
     for slug in ("shop", "crm"):
-        checked = Installed(elsewhere, slug).celery(
-            "tasks", "check", cwd=elsewhere, CELERY_BROKER_URL=redis_url
-        )
+        checked = Installed(elsewhere, slug).celery("tasks", "check", cwd=elsewhere, CELERY_BROKER_URL=redis_url)
         assert checked.returncode == 0
-        line = (
-            "warning: celery_runtime:1: crm and shop have each installed one here, and the last one counts\n"
-        )
+        line = "warning: celery_runtime:1: crm and shop have each installed one here, and the last one counts\n"
         assert line in checked.stdout
 
 
@@ -97,7 +93,5 @@ def test_a_celery_or_kombu_of_another_version_is_told(baked, tmp_path, redis_url
     (tmp_path / "sitecustomize.py").write_text(f"import {module}\n{module}.__version__ = '5.8.1'\n")
     environment = {"PYTHONPATH": str(tmp_path), "CELERY_BROKER_URL": redis_url}
     checked = project.celery("tasks", "check", cwd="/", **environment)
-    assert (
-        f"warning: celery_runtime:1: it was tested with {module} 5.7, and this is 5.8.1\n" in checked.stdout
-    )
+    assert f"warning: celery_runtime:1: it was tested with {module} 5.7, and this is 5.8.1\n" in checked.stdout
     assert checked.returncode == 0

@@ -74,9 +74,7 @@ def main() -> None:
         finally:
             end_processes_of(Path(folder))
     own = sum(not name.startswith(f"{RUNTIME_TESTS.name}/") for name in noticed)
-    print(
-        f"{len(noticed)} of {len(chosen)} mutations were noticed, {own} of them by the project's own tests."
-    )
+    print(f"{len(noticed)} of {len(chosen)} mutations were noticed, {own} of them by the project's own tests.")
     sys.exit(len(noticed) < len(chosen))
 
 

@@ -65,7 +65,7 @@ MUTATIONS = (
         "what kills its process is bounded",
         f"{RUNTIME}/worker/request.py",
         "task.next_run(context, delay, failures)",
-        "task.next_run(context, delay, FailureRecord())",
+        "task.next_run(context, delay, AttemptHistory())",
         "test_what_kills_its_process",
     ),
     Mutation(

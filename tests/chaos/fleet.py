@@ -15,9 +15,7 @@ from tests.workers import running_worker
 class Fleet:
     """So many workers with so many processes each. Their logs are in the folder."""
 
-    def __init__(
-        self, project: BakedProject, workers: int, processes: int, folder: Path, **environment: str
-    ) -> None:
+    def __init__(self, project: BakedProject, workers: int, processes: int, folder: Path, **environment: str) -> None:
         self.project = project
         self.number = workers
         self.processes = processes

@@ -51,9 +51,7 @@ def run_all(project: BakedProject, log: Path, **environment: str) -> list[Outcom
         shell = []
     with running_worker(project, log, concurrency=2, **environment):
         done = project.run(project.python, *shell, "-c", code, check=True, **environment)
-    rows = [
-        json.loads(line.partition(" ")[2]) for line in done.stdout.splitlines() if line.startswith("RESULT")
-    ]
+    rows = [json.loads(line.partition(" ")[2]) for line in done.stdout.splitlines() if line.startswith("RESULT")]
     return [Outcome(name, promised(doc), printed.strip(), seconds) for name, doc, printed, seconds in rows]
 
 

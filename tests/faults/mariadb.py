@@ -86,9 +86,7 @@ def _own_database() -> Iterator[Address]:
         with administration() as cursor:
             for host in ("'%'", "localhost"):
                 cursor.execute(f"GRANT ALL ON {name}.* TO {name}@{host}")
-            cursor.execute(
-                f"CREATE TABLE {name}.stock (id integer PRIMARY KEY, amount integer) ENGINE=InnoDB"
-            )
+            cursor.execute(f"CREATE TABLE {name}.stock (id integer PRIMARY KEY, amount integer) ENGINE=InnoDB")
             cursor.execute(f"INSERT INTO {name}.stock VALUES (1, 10), (2, 10)")
         yield own
     finally:

@@ -64,17 +64,13 @@ def initialize(programs: Path, data: Path, password: str) -> None:
     command = [programs / "initdb", "--pgdata", data, "--username=administrator", "--no-sync"]
     command += [f"--pwfile={password_file}", "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8"]
     command += ["--wal-segsize=1"]
-    done = subprocess.run(
-        command, cwd=data.parent, capture_output=True, text=True, check=False, **_as_account()
-    )
+    done = subprocess.run(command, cwd=data.parent, capture_output=True, text=True, check=False, **_as_account())
     if done.returncode:
         raise RuntimeError(f"initdb failed: {done.stderr}")
 
 
 @contextmanager
-def server(
-    programs: Path, data: Path, password: str, *, port: int | None = None, **settings: str
-) -> Iterator[Address]:
+def server(programs: Path, data: Path, password: str, *, port: int | None = None, **settings: str) -> Iterator[Address]:
     with closed_port() as free:
         port = port or free
     command = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]

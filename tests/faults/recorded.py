@@ -35,9 +35,7 @@ ANSWERS = [
     Answer("HTTP 403", "external.auth", 403, "AccessDenied"),
     Answer("HTTP 404", "external.rejected", 404, "NoSuchKey"),
     Answer("HTTP 429", "external.busy", 429, "TooManyRequestsException"),
-    Answer(
-        "HTTP 429, Retry-After in seconds", "external.busy", 429, "TooManyRequestsException", retry_after=3
-    ),
+    Answer("HTTP 429, Retry-After in seconds", "external.busy", 429, "TooManyRequestsException", retry_after=3),
     Answer("HTTP 500", "external.unavailable", 500, "InternalError", modelled=False),
     Answer("HTTP 503", "external.unavailable", 503, "ServiceUnavailable", modelled=False),
     Answer("HTTP 503, Retry-After in seconds", "external.busy", 503, "ServiceUnavailable", False, 5),
@@ -75,9 +73,7 @@ def connection_faults() -> Iterator[Fault]:
 
     closed = RemoteDisconnected("Remote end closed connection without response")
     aborted = urllib3.ProtocolError("Connection aborted.", closed)
-    yield fault(
-        "closed without reply", "network.disconnected", botocore.ConnectionClosedError, aborted, closed
-    )
+    yield fault("closed without reply", "network.disconnected", botocore.ConnectionClosedError, aborted, closed)
 
     cut = IncompleteRead(b"cut", 97)
     broken = urllib3.ProtocolError(f"Connection broken: {cut!r}", cut)

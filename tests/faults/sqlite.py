@@ -56,9 +56,7 @@ def faults() -> Iterator[list[Fault]]:
     with tempfile.TemporaryDirectory(prefix="sqlite-") as folder:
         file = Path(folder) / "shop.sqlite3"
         with closing(sqlite3.connect(file)) as connection, connection:
-            connection.execute(
-                "CREATE TABLE stock (id integer PRIMARY KEY, amount integer CHECK (amount >= 0))"
-            )
+            connection.execute("CREATE TABLE stock (id integer PRIMARY KEY, amount integer CHECK (amount >= 0))")
             connection.execute("INSERT INTO stock VALUES (1, 10)")
         torn = Path(folder) / "torn.sqlite3"
         torn.write_bytes(b"no database at all" * 100)

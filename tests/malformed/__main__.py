@@ -60,9 +60,7 @@ def send_kinds(app: Any, each: int, only: str) -> list[dict[str, Any]]:
         dead = Counter(entry.kind for entry in app.dead_letters.find())
         app.dead_letters.purge(all=True)
         right = settled and dead == {kind.expected: each}
-        problem = (
-            "" if right else f"{len(good - noted())} of {each} good ones not done, dead letters: {dict(dead)}"
-        )
+        problem = "" if right else f"{len(good - noted())} of {each} good ones not done, dead letters: {dict(dead)}"
         rows.append({"kind": kind.name, "expected": kind.expected, "problem": problem})
         if not settled:
             break  # the worker is gone, or stands still
@@ -76,9 +74,7 @@ def fuzz(app: Any, number: int, seed: int, log: Path) -> dict[str, Any]:
     for item in fuzzing.items(app.main, sender.broker, number, seed):
         account.sent(item)
         sender.publish(item.item)
-    wait_for(
-        lambda: not sender.waiting() and not account.report(app, NOTES, log)["lost"], PATIENCE + number / 20
-    )
+    wait_for(lambda: not sender.waiting() and not account.report(app, NOTES, log)["lost"], PATIENCE + number / 20)
     answers = bool(app.control.ping(timeout=5.0))
     return {"seed": seed, "broker": sender.broker, "answers": answers, **account.report(app, NOTES, log)}
 

@@ -204,9 +204,7 @@ class Fuzzer:
             message.headers[name] = self._field(name, marker)
 
     def _change_property(self, message: Message, marker: str) -> None:
-        name = self.chance.choice(
-            ("content_type", "content_encoding", "priority", "reply_to", "correlation_id")
-        )
+        name = self.chance.choice(("content_type", "content_encoding", "priority", "reply_to", "correlation_id"))
         if self.chance.random() < 0.3:
             message.properties.pop(name, None)
         elif name == "content_type":
@@ -218,9 +216,7 @@ class Fuzzer:
         elif name == "priority":
             message.properties[name] = self.chance.randrange(256)
         else:
-            message.properties[name] = self.chance.choice(
-                (b"\xff\xfe", "ä", "", "x" * 60, self.chance.randbytes(20))
-            )
+            message.properties[name] = self.chance.choice((b"\xff\xfe", "ä", "", "x" * 60, self.chance.randbytes(20)))
 
     def _change_body(self, message: Message, marker: str) -> None:
         if message.headers.get("compression"):
@@ -232,9 +228,7 @@ class Fuzzer:
                 body[place] = self._value()
             elif isinstance(body[2], dict):
                 name = self.chance.choice(("callbacks", "errbacks", "chain", "chord", *NAMES))
-                body[2][name] = (
-                    self._signatures() if self.chance.random() < 0.5 else self._field(name, marker)
-                )
+                body[2][name] = self._signatures() if self.chance.random() < 0.5 else self._field(name, marker)
         elif isinstance(body, dict) and self.chance.random() < 0.8:
             name = self.chance.choice(("id", "task", "args", "kwargs", *NAMES))
             body[name] = self._field(name, marker)
@@ -289,6 +283,5 @@ class Fuzzer:
         if sort < 7:
             return [self._value(depth + 1) for _ in range(self.chance.randrange(4))]
         return {
-            self.chance.choice((*NAMES, *TEXTS[:6])): self._value(depth + 1)
-            for _ in range(self.chance.randrange(4))
+            self.chance.choice((*NAMES, *TEXTS[:6])): self._value(depth + 1) for _ in range(self.chance.randrange(4))
         }

@@ -111,9 +111,7 @@ def kinds(task: str) -> Iterator[Kind]:
         "invalid UTF-8": body(b'[["\xff\xfe"], {}, {}]'),
         "an integer of 10,000 digits": body(b"[[%s], {}, {}]" % (b"9" * 10_000)),
         "JSON nested too deep to decode": body(b"[" * 100_000),
-        "a text in an unknown encoding": properties(
-            content_type="application/data", content_encoding="no-such"
-        ),
+        "a text in an unknown encoding": properties(content_type="application/data", content_encoding="no-such"),
         "unknown compression": compressed("no-such"),
         "wrong compression": compressed("application/x-gzip"),
         "compression cut off": compressed("application/x-gzip", lambda text: zlib.compress(text)[:-5]),
@@ -133,6 +131,4 @@ def kinds(task: str) -> Iterator[Kind]:
     }.items():
         yield Kind(name, TOO_LARGE, make)
     yield Kind("unknown task", UNKNOWN_TASK, headers(task="nobody.knows"))
-    yield Kind(
-        "arguments that do not fit", UNEXPECTED, lambda id_: valid(f"{task.rpartition('.')[0]}.strict", id_)
-    )
+    yield Kind("arguments that do not fit", UNEXPECTED, lambda id_: valid(f"{task.rpartition('.')[0]}.strict", id_))

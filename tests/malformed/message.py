@@ -62,9 +62,7 @@ class Kind(NamedTuple):
 def valid(task: str, id_: str, *args: Any, **embed: Any) -> Message:
     """Return a message as Celery writes it."""
     return Message(
-        json.dumps(
-            [args, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None, **embed}]
-        ).encode(),
+        json.dumps([args, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None, **embed}]).encode(),
         {
             "lang": "py",
             "task": task,

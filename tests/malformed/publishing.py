@@ -26,9 +26,7 @@ class RedisPublisher:
 
     def waiting(self) -> int:
         """Return how many messages no worker has taken or dealt with."""
-        return int(self.client.llen(self.list)) + int(
-            self.client.hlen(self.channel.global_keyprefix + "unacked")
-        )
+        return int(self.client.llen(self.list)) + int(self.client.hlen(self.channel.global_keyprefix + "unacked"))
 
 
 class _Packed(amqp.Message):  # type: ignore[misc]

@@ -32,9 +32,7 @@ def kinds(task: str) -> Iterator[Kind]:
         "invalid UTF-8 in the id": headers(id="\ud800"),
         "no content type": properties(content_type=ABSENT),
         "no properties at all": lambda id_: Message(id_.encode(), None, {}),
-        "an empty body": lambda id_: Message(
-            b"", {"task": task, "id": id_}, {"content_type": "application/json"}
-        ),
+        "an empty body": lambda id_: Message(b"", {"task": task, "id": id_}, {"content_type": "application/json"}),
         "an empty body without headers": lambda id_: Message(b"", None, {}),
         "a name in the headers that is no UTF-8": raw(packed(table(named, (b"\xff\xfe", b"t\x01")))),
         "invalid UTF-8 in the content type": properties(content_type=b"\xff\xfe"),

@@ -68,9 +68,7 @@ class Scene(NamedTuple):
             "except Exception as error:\n"
             "    print(f'{type(error).__name__}: {error} (after {abs(waited() - start):.0f} s)')"
         )
-        return self.project.run(
-            self.project.python, "-c", code, check=True, **self.environment
-        ).stdout.strip()
+        return self.project.run(self.project.python, "-c", code, check=True, **self.environment).stdout.strip()
 
     def noted(self, what: str) -> int:
         return (self.folder / "notes").read_text().count(f"{what} ")

@@ -39,9 +39,7 @@ KNOWN = [
     ("django.db.utils", "OperationalError"),
 ]
 
-plain = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.binary(max_size=20)
-)
+plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20), st.binary(max_size=20))
 values = st.recursive(
     plain,
     lambda inner: st.one_of(
@@ -124,9 +122,7 @@ def test_classify_never_raises_and_gives_a_kind(error):
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    st.one_of(st.text(), st.from_regex(r"[0-9]{1,400}", fullmatch=True), st.floats(), st.none(), st.binary())
-)
+@given(st.one_of(st.text(), st.from_regex(r"[0-9]{1,400}", fullmatch=True), st.floats(), st.none(), st.binary()))
 def test_any_retry_after_is_seconds_or_nothing(header):
     headers = Message()
     if isinstance(header, str):

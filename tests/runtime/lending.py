@@ -31,9 +31,7 @@ def is_lent(item: pytest.Item, framework: str) -> bool:
     brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
     # RabbitMQ takes long: with Django, only what is of Django and what has a worker of the sample itself is run on it.
     lent_by_us = framework == "plain" or item.path.parent.name == "django" or item.path.stem == "test_guards"
-    return all(
-        f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers
-    )
+    return all(f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers)
 
 
 @contextmanager

@@ -194,6 +194,4 @@ def test_a_queue_does_not_take_the_place_of_the_dead_letters(copy):
     copy.change("queues.py", '"tasks"', '"dead-letters"')
     done = copy.celery("tasks", "check")
     assert done.returncode == 1
-    assert (
-        "queues.py:5: the queue 'dead-letters' has the name under which dead letters are kept" in done.stdout
-    )
+    assert "queues.py:5: the queue 'dead-letters' has the name under which dead letters are kept" in done.stdout

@@ -57,9 +57,7 @@ print(json.dumps(rows))
 """
 
 
-@pytest.mark.parametrize(
-    "broker", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"], ids=["redis", "rabbitmq"]
-)
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"], ids=["redis", "rabbitmq"])
 @pytest.mark.parametrize("framework", ["plain", "django"])
 def test_what_is_stated_wins_over_each_protective_setting(framework, broker, tmp_path):
     (tmp_path / "shop").mkdir()

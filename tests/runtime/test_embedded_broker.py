@@ -34,8 +34,7 @@ def test_of_many_that_start_it_at_once_one_does(server):
     code += "print(EmbeddedBroker(Path(sys.argv[1])).start())"
     command = [sys.executable, "-c", code]
     starters = [
-        subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
+        subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True) for _ in range(4)
     ]
     answers = [starter.communicate()[0].strip() for starter in starters]
     assert sorted(answers) == ["False", "False", "False", "True"]
@@ -69,15 +68,11 @@ def test_a_folder_that_others_may_enter_or_a_link_is_refused(server, make):
 @pytest.fixture
 def stop_embedded_broker(copy):
     def stop():
-        return copy.run(
-            "import runpy; runpy.run_module('celery_runtime.brokers.embedded', run_name='__main__')"
-        )
+        return copy.run("import runpy; runpy.run_module('celery_runtime.brokers.embedded', run_name='__main__')")
 
     yield stop
     stop()
-    shutil.rmtree(
-        copy.run("from celery_runtime.brokers.embedded import *; print(PROJECT_BROKER.directory)").strip()
-    )
+    shutil.rmtree(copy.run("from celery_runtime.brokers.embedded import *; print(PROJECT_BROKER.directory)").strip())
 
 
 def test_importing_the_project_starts_nothing(copy, tmp_path):

@@ -105,9 +105,7 @@ def test_a_task_that_calls_itself_is_told_from_its_own_run():
 
 
 def test_a_task_with_a_call_of_its_own_is_run_by_it():
-    assert "fun = task if task_has_custom(task, '__call__') else task.run" in inspect.getsource(
-        trace.build_tracer
-    )
+    assert "fun = task if task_has_custom(task, '__call__') else task.run" in inspect.getsource(trace.build_tracer)
 
 
 def test_self_retry_leaves_its_limit_on_the_task():

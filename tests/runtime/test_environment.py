@@ -37,9 +37,7 @@ def test_the_environment_overrides_the_settings(copy):
 
 
 def test_each_broker_has_the_options_that_it_needs(copy):
-    code = (
-        "from PACKAGE import app; print(app.conf.broker_transport_options, app.conf.task_time_limit, sep='|')"
-    )
+    code = "from PACKAGE import app; print(app.conf.broker_transport_options, app.conf.task_time_limit, sep='|')"
     options, time_limit = copy.run(code).split("|")
     redis = ast.literal_eval(options)
     assert redis["global_keyprefix"] == f"{copy.package}:"

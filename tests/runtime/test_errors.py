@@ -138,9 +138,7 @@ def test_a_mistake_in_a_task_is_unexpected():
 
 
 def test_the_outermost_clear_error_decides():
-    assert (
-        kind_of(lambda: raise_from(ValueError(), ConnectionResetError(104, "reset"))) == "network.unavailable"
-    )
+    assert kind_of(lambda: raise_from(ValueError(), ConnectionResetError(104, "reset"))) == "network.unavailable"
     assert kind_of(lambda: raise_from(TransientError(), KeyError())) == "application.transient"
 
 
@@ -149,10 +147,7 @@ def test_a_certificate_that_is_not_trusted_decides_wherever_it_stands():
 
 
 def test_an_error_may_come_from_a_group():
-    assert (
-        kind_of(lambda: raise_from(ExceptionGroup("two", [KeyError(), TimeoutError()]), None))
-        == "network.timeout"
-    )
+    assert kind_of(lambda: raise_from(ExceptionGroup("two", [KeyError(), TimeoutError()]), None)) == "network.timeout"
 
 
 def test_a_slip_while_an_error_is_handled_is_unexpected():

@@ -92,9 +92,7 @@ def test_many_that_wait_leave_room_for_what_is_due(copy, start, broker_url):
         CELERY_BROKER_URL=broker_url,
     )
     worker.wait_for(lambda: worker.output().count(" received") >= 10)
-    copy.run(
-        "from PACKAGE.celery_tasks.ex1_note import note; note.delay('now')", CELERY_BROKER_URL=broker_url
-    )
+    copy.run("from PACKAGE.celery_tasks.ex1_note import note; note.delay('now')", CELERY_BROKER_URL=broker_url)
     worker.wait_for(lambda: copy.notes() == ["now"])
 
 

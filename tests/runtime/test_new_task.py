@@ -68,9 +68,7 @@ def project(copy):
 
 def files_below(folder: Path) -> dict[str, bytes | None]:
     paths = [path for path in folder.rglob("*") if "__pycache__" not in path.parts]
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None for path in paths
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None for path in paths}
 
 
 def outcomes(project, *names: str) -> dict[str, str]:
@@ -107,9 +105,7 @@ def assert_refused(project, name: str, reason: str) -> None:
 def test_it_says_what_was_written_and_what_comes_next(project):
     project.write("ex9_broken.py", "raise RuntimeError('this is not in the way')")
     told = project.celery("tasks", "new", "billing/send_invoice").stdout
-    assert (
-        f"Written in {project.root}:\n  {project.package}/celery_tasks/billing/ex1_send_invoice.py\n" in told
-    )
+    assert f"Written in {project.root}:\n  {project.package}/celery_tasks/billing/ex1_send_invoice.py\n" in told
     assert "\n  uv run pytest tests/test_billing_send_invoice.py\n" in told
     assert "restarted" in told
 

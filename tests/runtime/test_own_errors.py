@@ -87,7 +87,4 @@ def test_a_rule_that_fails_is_passed_over_and_named(caplog):
         RULES.remove(broken)
         RULES.remove(wrong)
     assert caplog.text.count("the rule broken failed on TimeoutError with RuntimeError") == 1
-    assert (
-        caplog.text.count("the rule wrong failed on TimeoutError with TypeError: 'external' is not a Verdict")
-        == 1
-    )
+    assert caplog.text.count("the rule wrong failed on TimeoutError with TypeError: 'external' is not a Verdict") == 1

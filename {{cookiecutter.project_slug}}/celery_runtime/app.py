@@ -164,9 +164,7 @@ class Celery(celery.Celery):
 def project_app() -> Celery:
     """Return the app of the project, which is the first that this process has made."""
     if Celery.first is None:
-        raise ConfigurationError(
-            "this process has no Celery app", "Import it in the package of your project."
-        )
+        raise ConfigurationError("this process has no Celery app", "Import it in the package of your project.")
     return Celery.first
 
 
@@ -180,6 +178,5 @@ def _tasks_option() -> click.Option:
         metavar="PATTERNS",
         callback=select,
         expose_value=False,
-        help="Run only these task modules: file names without .py, with * and commas. "
-        f"Sets {loading.FILTER_VARIABLE}.",
+        help=f"Run only these task modules: file names without .py, with * and commas. Sets {loading.FILTER_VARIABLE}.",
     )

@@ -137,9 +137,7 @@ def to_json(event: EventDict, **_options: Any) -> str:
     try:
         return json.dumps(event, ensure_ascii=False, allow_nan=False, default=repr)
     except (TypeError, ValueError):  # `default` is not asked about a NaN, nor about a key that is not a text
-        plain = {
-            k: v if isinstance(v, str | int | None) else repr(v)[:LONGEST_TEXT] for k, v in event.items()
-        }
+        plain = {k: v if isinstance(v, str | int | None) else repr(v)[:LONGEST_TEXT] for k, v in event.items()}
         return json.dumps(plain, ensure_ascii=False)
 
 

@@ -94,9 +94,7 @@ def test_filters(project, client):
         assert told in kinds
     assert "network.refused" not in text_of(browser, f"{LIST}?q=ex1.charge&kind=external")
     assert "No dead letter fits." in text_of(browser, f"{LIST}?q=nothing")
-    [url] = re.findall(
-        f'href="({LIST}[^"]*change/[^"]*)"', browser.get(f"{LIST}?kind=external").content.decode()
-    )
+    [url] = re.findall(f'href="({LIST}[^"]*change/[^"]*)"', browser.get(f"{LIST}?kind=external").content.decode())
     assert "?kind=external" in url and "with_underscore/and slash" in text_of(browser, url)
 
 

@@ -140,9 +140,7 @@ def uses(conf: Mapping[str, Any]) -> list[str]:
 
 def description(conf: Mapping[str, Any]) -> str:
     """Return the line that tells a developer which server runs, and how to end or replace it."""
-    server = (
-        f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only"
-    )
+    server = f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only"
     return f"{server}. `make stop` ends it; CELERY_BROKER_URL and CELERY_RESULT_BACKEND name other servers."
 
 

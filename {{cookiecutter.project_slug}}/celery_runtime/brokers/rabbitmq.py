@@ -59,9 +59,7 @@ class RabbitMQ:
     def _declare(self, channel: Any, task_id: str) -> int:
         arguments = {"x-expires": NOTES_KEPT * 1000}
         name = self._queue(task_id)
-        return int(
-            channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments).message_count
-        )
+        return int(channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments).message_count)
 
     def _queue(self, task_id: str) -> str:
         return f"{self.app.main}.{keys.CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"

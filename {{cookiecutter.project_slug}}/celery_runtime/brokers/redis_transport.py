@@ -60,9 +60,7 @@ class OurChannel(WorkerChannel, _Channel):
 
     QoS = QoS
     priority_steps: Any = LEVELS[::-1]
-    unacknowledged: frozenset[str] = (
-        frozenset()
-    )  # tags of tasks that have ended, of which Redis could not be told
+    unacknowledged: frozenset[str] = frozenset()  # tags of tasks that have ended, of which Redis could not be told
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
     _asked = ""  # for a "token" or a "message"; empty where kombu asked in its own way
     _found_nothing = False
@@ -156,9 +154,7 @@ class OurChannel(WorkerChannel, _Channel):
         """Whether an item that goes back to its exchange comes to this queue; kombu drops one that comes to none."""
         if not exchange:
             return routing_key == queue
-        return self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(
-            exchange, routing_key
-        )
+        return self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(exchange, routing_key)
 
     def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
         if _publish_batch is not None:

@@ -50,9 +50,7 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
 
     for option in (
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many."),
-        click.option(
-            "--older-than", type=duration, metavar="1h", help="Failed longer ago: 90s, 15m, 1h, 7d."
-        ),
+        click.option("--older-than", type=duration, metavar="1h", help="Failed longer ago: 90s, 15m, 1h, 7d."),
         click.option("--task", metavar="T", help="The name of the task, or the end of it; * is any text."),
         click.option("--kind", metavar="K", help="The kind and those below it: network is network.dns too."),
         click.argument("ids", nargs=-1, metavar="[ID]..."),
@@ -103,9 +101,7 @@ def show(ids: tuple[str, ...], as_json: bool) -> None:
 @choosing
 @everything
 @dry_run
-@click.option(
-    "--rate", type=rate_per_second, metavar="10/s", help="At most so many a second, minute (m) or hour (h)."
-)
+@click.option("--rate", type=rate_per_second, metavar="10/s", help="At most so many a second, minute (m) or hour (h).")
 @click.option("--force", is_flag=True, help="Also those that were requeued too often.")
 @as_json
 @errors_in_a_line()

@@ -86,9 +86,7 @@ def new_task(name: str) -> None:
 
 
 def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
-    by_file = {
-        module.file: (position, module.name) for position, module in enumerate(app.task_modules.selected)
-    }
+    by_file = {module.file: (position, module.name) for position, module in enumerate(app.task_modules.selected)}
     located = [(task, *app.task_modules.location(task)) for task in app.task_modules.own_tasks()]
     ours = [(by_file[file], line, task, file) for task, file, line in located if file in by_file]
     for (_, module), _, task, file in sorted(ours, key=lambda row: (row[0], row[1], row[2].name)):

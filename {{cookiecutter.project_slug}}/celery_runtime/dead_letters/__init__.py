@@ -89,9 +89,7 @@ class DeadLetters:
     @property
     def retention(self) -> Retention:
         conf = self.app.conf
-        return Retention(
-            conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000)
-        )
+        return Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
 
     @property
     def most_requeues(self) -> int:
@@ -129,9 +127,7 @@ class DeadLetters:
             extra = {"dead_letter": _AsJSON(self.shown(entry))}
             logger.error("the store did not take this dead letter (%s)", reason, extra=extra)
 
-    def find(
-        self, *ids: str, limit: int | None = None, **chosen: Unpack[FilterArguments]
-    ) -> list[DeadLetter]:
+    def find(self, *ids: str, limit: int | None = None, **chosen: Unpack[FilterArguments]) -> list[DeadLetter]:
         """Return the entries that fit all that is stated, newest first."""
         with self.store.open() as opened:
             return opened.newest(DeadLetterFilter(ids, **chosen), limit)

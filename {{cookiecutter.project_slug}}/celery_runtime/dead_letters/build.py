@@ -14,7 +14,7 @@ from celery_runtime import kinds
 from celery_runtime.dead_letters.model import DeadLetter
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
-from celery_runtime.retry.history import HEADER, FailureRecord
+from celery_runtime.retry.history import HEADER, AttemptHistory
 from celery_runtime.text import is_name, message_of, shortened
 
 # The header of a message that counts how often its task was requeued.
@@ -27,7 +27,7 @@ def of_task(
     request: Any,
     error: BaseException,
     verdict: Verdict | None = None,
-    failures: FailureRecord | None = None,
+    failures: AttemptHistory | None = None,
     traceback_text: str | None = None,
 ) -> DeadLetter:
     """Return the entry of a task that has failed for good.
@@ -41,7 +41,7 @@ def of_task(
     verdict = verdict or classify(error)
     now = time.time()
     if failures is None:
-        failures = FailureRecord.read(request.headers)
+        failures = AttemptHistory.read(request.headers)
         failures.add(verdict.kind, now)
     return DeadLetter(
         id=request.id,

@@ -130,9 +130,7 @@ class DeadLetterFilter:
             return False
         if self.kind is not None and not is_kind_of(one.kind, self.kind):
             return False
-        if self.task is not None and not any(
-            fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")
-        ):
+        if self.task is not None and not any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")):
             return False
         if self.older_than is None:
             return True

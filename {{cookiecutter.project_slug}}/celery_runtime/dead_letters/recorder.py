@@ -16,7 +16,7 @@ from celery.app.task import Context
 
 from celery_runtime.dead_letters import build
 from celery_runtime.errors.verdict import Verdict
-from celery_runtime.retry.history import FailureRecord
+from celery_runtime.retry.history import AttemptHistory
 
 if TYPE_CHECKING:
     from celery_runtime.dead_letters import DeadLetters
@@ -29,7 +29,7 @@ class _RememberedError:
     task_id: str
     error: BaseException
     verdict: Verdict
-    failures: FailureRecord
+    failures: AttemptHistory
     is_stored: bool = False
 
 
@@ -49,9 +49,7 @@ class Recorder(threading.local):
         """Forget the error of the task before; called when a task begins."""
         self._remembered = None
 
-    def remember_error(
-        self, task_id: str, error: BaseException, verdict: Verdict, failures: FailureRecord
-    ) -> None:
+    def remember_error(self, task_id: str, error: BaseException, verdict: Verdict, failures: AttemptHistory) -> None:
         """Remember an error of the task that runs."""
         self._remembered = _RememberedError(task_id, error, verdict, failures)
 

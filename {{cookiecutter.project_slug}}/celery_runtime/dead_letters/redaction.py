@@ -65,9 +65,7 @@ def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
         args = entry.signature["args"]
         names = [*entry.parameters, *[""] * len(args)]  # as far as they are known
         visible["signature"] = redacted({**entry.signature, "args": []}, redact)
-        visible["signature"]["args"] = [
-            redacted(one, redact, name) for name, one in zip(names, args, strict=False)
-        ]
+        visible["signature"]["args"] = [redacted(one, redact, name) for name, one in zip(names, args, strict=False)]
     if entry.raw is not None:
         visible["raw"] = _shown_raw(entry.raw, redact)
     return visible

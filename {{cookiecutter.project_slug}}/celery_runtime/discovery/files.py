@@ -77,9 +77,7 @@ def scan(package: str, pattern: str) -> Found:
     return found
 
 
-def _scan_folder(
-    folder: Path, shown: str, package: str, parents: tuple[str, ...], pattern: str, found: Found
-) -> None:
+def _scan_folder(folder: Path, shown: str, package: str, parents: tuple[str, ...], pattern: str, found: Found) -> None:
     # Strings and os.scandir, because thousands of Path objects would cost a fourth of the imports.
     with os.scandir(folder) as scanned:
         entries = sorted(scanned, key=lambda entry: (entry.is_dir(), natural(entry.name)))

@@ -19,6 +19,4 @@ def check_task_files(**_: Any) -> list[checks.CheckMessage]:
     except BrokenTaskModules as error:
         problems = error.problems
     levels = {True: checks.ERROR, False: checks.WARNING}
-    return [
-        checks.CheckMessage(levels[p.fatal], f"{p.file}:{p.line}: {p.problem}", p.remedy) for p in problems
-    ]
+    return [checks.CheckMessage(levels[p.fatal], f"{p.file}:{p.line}: {p.problem}", p.remedy) for p in problems]

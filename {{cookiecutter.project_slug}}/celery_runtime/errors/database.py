@@ -21,9 +21,7 @@ SQLSTATES = {
     "3D000": "database.auth",  # no such database
 }
 MYSQL_NUMBERS = {
-    **dict.fromkeys(
-        (1040, 1053, 1203, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2055), "database.unavailable"
-    ),
+    **dict.fromkeys((1040, 1053, 1203, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2055), "database.unavailable"),
     **dict.fromkeys((1205, 1213, 3572), "database.conflict"),
     **dict.fromkeys((1044, 1045, 1049, 1130, 1698), "database.auth"),
     **dict.fromkeys((1317, 1969, 3024), "database.timeout"),
@@ -184,12 +182,8 @@ _DRIVERS = {
     *("pymysql", "sqlalchemy", "sqlite3"),
 }
 _PEP_249: dict[str, Any] = {
-    **dict.fromkeys(
-        ("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"
-    ),
-    **dict.fromkeys(
-        ("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"
-    ),
+    **dict.fromkeys(("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"),
+    **dict.fromkeys(("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"),
 }
 
 # MySQL's numbers are more exact than the SQLSTATE that PyMySQL adds.

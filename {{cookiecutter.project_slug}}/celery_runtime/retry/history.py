@@ -12,7 +12,7 @@ HEADER = "error_policy"
 
 
 @dataclass
-class FailureRecord:
+class AttemptHistory:
     """Count the failures after which the policy ran a task again; Celery's own retries are not among them.
 
     Attributes:
@@ -28,10 +28,7 @@ class FailureRecord:
         """Return the history of a message; an empty one if it has none that can be read."""
         try:
             entry = (headers or {})[HEADER]
-            kinds = {
-                check_kind(kind): (int(count), float(since))
-                for kind, (count, since) in entry["by_kind"].items()
-            }
+            kinds = {check_kind(kind): (int(count), float(since)) for kind, (count, since) in entry["by_kind"].items()}
             return cls(float(entry["first"]), kinds)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return cls()

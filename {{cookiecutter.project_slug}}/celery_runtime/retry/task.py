@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
-from celery_runtime.retry.history import FailureRecord
+from celery_runtime.retry.history import AttemptHistory
 from celery_runtime.retry.policy import Action, Wait
 from celery_runtime.text import message_of
 
@@ -72,7 +72,7 @@ class Task(celery.Task):
     @property
     def attempt(self) -> int:
         """Return the number of this run, from 1: runs by the policy and by Celery's own retries together."""
-        return 1 + self.request.retries + FailureRecord.read(self.request.headers).count()
+        return 1 + self.request.retries + AttemptHistory.read(self.request.headers).count()
 
     def retry(self, *args: Any, **options: Any) -> Any:
         try:
@@ -98,7 +98,7 @@ class Task(celery.Task):
             return
         _ = self.app.policy  # imports the rules for exceptions as well, if no worker has done so yet
         verdict = classify(error)
-        history = FailureRecord.read(request.headers)
+        history = AttemptHistory.read(request.headers)
         now = time.time()
         history.add(verdict.kind, now)
         self.app.recorder.remember_error(request.id, error, verdict, history)
@@ -112,9 +112,7 @@ class Task(celery.Task):
         self.before_next_run(verdict)
         self._run_again(error, delay, history)
 
-    def delay_of_next_run(
-        self, request: Any, verdict: Verdict, history: FailureRecord, now: float
-    ) -> float | None:
+    def delay_of_next_run(self, request: Any, verdict: Verdict, history: AttemptHistory, now: float) -> float | None:
         """Return the seconds until the task runs again, None if it is given up.
 
         Args:
@@ -131,7 +129,7 @@ class Task(celery.Task):
             return None
         return round(delay, 3)
 
-    def next_run(self, request: Any, delay: float, history: FailureRecord) -> Any:
+    def next_run(self, request: Any, delay: float, history: AttemptHistory) -> Any:
         """Return the signature of the next run of a request."""
         headers = {**(request.headers or {}), **history.headers()}
         return self.signature_from_request(request, countdown=delay, retries=request.retries, headers=headers)
@@ -142,7 +140,7 @@ class Task(celery.Task):
             return True
         return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
 
-    def _limit_is_reached(self, request: Any, history: FailureRecord) -> bool:
+    def _limit_is_reached(self, request: Any, history: AttemptHistory) -> bool:
         most = self._own_limit()
         if most is None:
             return False
@@ -159,7 +157,7 @@ class Task(celery.Task):
                 return self.max_retries
         return None
 
-    def _run_again(self, error: Exception, delay: float, history: FailureRecord) -> NoReturn:
+    def _run_again(self, error: Exception, delay: float, history: AttemptHistory) -> NoReturn:
         again = self.next_run(self.request, delay, history)
         try:
             again.apply_async()

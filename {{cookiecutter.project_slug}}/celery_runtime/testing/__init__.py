@@ -13,14 +13,14 @@ A test then publishes tasks as your code does, and the worker runs them:
     def test_an_order_is_shipped(worker):
         assert ship.delay("tea").get(timeout=10) == "shipped"
 
-The test run has a broker of its own, a database of Django and of results, and no setting of yours but those in the code:
-APP_ENV is "test", so no `.env` is read, and variables that begin with CELERY_ are dropped. TEST_BROKER_URL names another
-broker, which must be empty. With pytest-xdist each process has its own. Do not import the app in conftest.py itself: it
-would read the settings of a developer.
+The test run has a broker of its own, a database of Django and of results, and no setting of yours but those in the
+code: APP_ENV is "test", so no `.env` is read, and variables that begin with CELERY_ are dropped. TEST_BROKER_URL
+names another broker, which must be empty. With pytest-xdist each process has its own. Do not import the app in
+conftest.py itself: it would read the settings of a developer.
 
-Fixtures: `worker` (one for the whole run), `broker_url`, `project_copy` and `start_worker` (a copy of the project, to write
-task files into, and workers of it). Helpers to import: `celery_runtime.testing.http.AnsweringServer`, a service that
-gives the answers you name; `celery_runtime.testing.brokers.RedisServer`, a Redis that can be killed.
+Fixtures: `worker` (one for the whole run), `broker_url`, `project_copy` and `start_worker` (a copy of the project, to
+write task files into, and workers of it). Helpers to import: `celery_runtime.testing.http.AnsweringServer`, a service
+that gives the answers you name; `celery_runtime.testing.brokers.RedisServer`, a Redis that can be killed.
 
 Runs in: the tests.
 """
@@ -48,9 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if _is_controller(config):
         return
     if not (package := config.getini("celery_app")):
-        raise pytest.UsageError(
-            'celery_runtime.testing wants celery_app = "PACKAGE" in the settings of pytest'
-        )
+        raise pytest.UsageError('celery_runtime.testing wants celery_app = "PACKAGE" in the settings of pytest')
     isolation = config.stash[ISOLATION] = Isolation(package, config.getini("celery_include"))
     isolation.start()
 

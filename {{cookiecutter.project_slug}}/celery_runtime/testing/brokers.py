@@ -34,9 +34,7 @@ class RedisServer:
         port: a free one, to listen on instead of the socket.
     """
 
-    def __init__(
-        self, folder: Path, *options: str, binary: str | Path | None = None, port: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *options: str, binary: str | Path | None = None, port: int | None = None) -> None:
         self._place: dict[str, Any] = {"unix_socket_path": str(folder / "redis.sock")}
         listen = ["--port", "0", "--unixsocket", str(folder / "redis.sock")]
         if port is not None:

@@ -65,9 +65,7 @@ class Isolation:
 
     def worker_environment(self) -> dict[str, str]:
         """Return the variables by which a worker finds the project and the tasks of the tests."""
-        names = dict.fromkeys(
-            name.partition(".")[0] for name in (*self.include, self.package, "celery_runtime")
-        )
+        names = dict.fromkeys(name.partition(".")[0] for name in (*self.include, self.package, "celery_runtime"))
         return {**os.environ, "PYTHONPATH": import_path(*dict.fromkeys(map(_folder_of, names)))}
 
     def _set_environment(self) -> None:

@@ -115,6 +115,4 @@ class ProjectCopy:
 
     def _run(self, command: list[str], environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
         env = {**self.environment, **environment}
-        return subprocess.run(
-            command, cwd="/", env=env, capture_output=True, text=True, timeout=DEADLINE, check=False
-        )
+        return subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, timeout=DEADLINE, check=False)

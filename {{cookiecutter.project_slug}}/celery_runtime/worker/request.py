@@ -20,7 +20,7 @@ from celery_runtime import kinds
 from celery_runtime.dead_letters import build
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
-from celery_runtime.retry.history import FailureRecord
+from celery_runtime.retry.history import AttemptHistory
 from celery_runtime.retry.policy import Fail, Retry
 from celery_runtime.worker.delays import was_delayed
 from celery_runtime.worker.pool_fixes import end_soon
@@ -219,16 +219,14 @@ class Request(request.Request):
         self.send_event("task-retried", exception=repr(error), traceback=traceback_text)
         return True
 
-    def _failures(self, more: int = 0) -> FailureRecord:
+    def _failures(self, more: int = 0) -> AttemptHistory:
         """Return the attempt history, with the crashed runs that the message does not know of, and `more`."""
-        failures = FailureRecord.read(self._context.headers)
+        failures = AttemptHistory.read(self._context.headers)
         for _ in range(self._crashed_runs + more):
             failures.add(kinds.LOST, time.time())
         return failures
 
-    def _store(
-        self, error: BaseException, verdict: Verdict, keep_existing: bool = False, **known: Any
-    ) -> None:
+    def _store(self, error: BaseException, verdict: Verdict, keep_existing: bool = False, **known: Any) -> None:
         if self._is_stored:  # Celery reports a hard time limit twice
             return
         self._is_stored = self._context.recorded = True  # the second is read by the recorder
