@@ -29,7 +29,7 @@ MUTATIONS = (
         f"{RUNTIME}/worker/consumer.py",
         "            return  # its connection is gone",
         "            return message.reject(requeue=True)  # its connection is gone",
-        "test_a_lost_connection_takes_no_message and embedded",
+        "test_a_message_whose_connection_is_gone",
     ),
     Mutation(
         "what follows a task waits for the broker",

@@ -1,3 +1,7 @@
+from types import SimpleNamespace
+
+from celery_runtime.worker.consumer import Consumer
+
 PUBLISH = """
     from PACKAGE.celery_tasks import ex1_note, ex2_note
     for number in range(4):
@@ -34,3 +38,9 @@ def test_a_selection_that_matches_nothing_keeps_the_worker_from_starting(copy):
     done = copy.celery("worker", "--tasks", "ex1*,ex7*")
     assert done.returncode == 1
     assert "'ex7*' matches no task module. There are: ex1_note" in done.stderr
+
+
+def test_a_message_whose_connection_is_gone_is_left_to_its_broker():
+    # In a pool of threads, a timer can ask for its return just as the connection is lost: too rare to cause it.
+    reconnected = SimpleNamespace(qos="that of the new connection")
+    Consumer._return(reconnected, "a message that nobody may touch", "that of the connection it came by")
