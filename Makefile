@@ -18,7 +18,8 @@ help:  ## show this list
 demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKER=rabbitmq choose others
 	@$(RUN) scripts.demo
 
-PARALLEL := -n 3 --dist worksteal
+# Most of the time a test waits, so more of them run than there are processors.
+PARALLEL := -n 5 --dist worksteal
 
 .PHONY: test
 test: test-runtime  ## run every test, with real workers on real brokers

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from .crash_tasks import dead_letters, never_time_out, prepare, publish
+from .crash_tasks import dead_letters, never_time_out, prepare, publish, take_long
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def test_a_replica(project, ask, start, tasks):
 
 
 def test_no_room(project, server, ask, start):
+    take_long(project)
     worker = start(CELERY_RESULT_BACKEND=server.url)  # as by default
     publish(project, *["sleeper.delay(0.2)"] * 10)
     worker.wait_for(project.notes)
