@@ -1,5 +1,6 @@
 """Faults caused for real, and property-based search: what a baked project makes of errors."""
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Callable
@@ -21,17 +22,23 @@ def project(baked: Callable[..., BakedProject]) -> BakedProject:
 
 
 @pytest.fixture(scope="module")
-def table(project: BakedProject) -> list[dict]:
-    done = subprocess.run(
-        command(project, "--json"),
-        cwd=TEMPLATE,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.startswith("["), done.stderr
-    return json.loads(done.stdout)
+def table(project: BakedProject, shared_folder: Path) -> list[dict]:
+    """What became of all faults, which are caused once a run, in whichever process comes first."""
+    caused = shared_folder / "faults.json"
+    with (shared_folder / "faults.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not caused.exists():
+            done = subprocess.run(
+                command(project, "--json"),
+                cwd=TEMPLATE,
+                env=environment(project),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.stdout.startswith("["), done.stderr
+            caused.write_text(done.stdout)
+    return json.loads(caused.read_text())
 
 
 AREAS = {
