@@ -43,6 +43,12 @@ class _OwnTransports(_Connection):
         cls = super().get_transport_cls()
         return OURS.get(cls, cls)
 
+    def drain_events(self, **options: Any) -> Any:
+        if self._connection is not None and not self.connected:
+            # kombu would connect anew, where no consumer is. Celery does so as it cleans up, and logs what that raises.
+            raise ConnectionError("the connection is lost")
+        return super().drain_events(**options)
+
     def __eqhash__(self) -> Any:
         # kombu shares its pools among connections that are equal: a stock one to the same server is not.
         return HashedSeq(type(self), *super().__eqhash__())
