@@ -148,7 +148,8 @@ def test_a_worker_starts_with_no_server_and_stop_ends_what_it_leaves(project, sh
     assert "a large one: declined" in project.run(project.python, "-c", code, check=True, **development).stdout
     end(worker)
     assert processes(str(short_folder)), "the embedded broker outlives the worker"
-    assert "was stopped" in project.run("make", "stop", check=True, **development).stdout
+    stopped = project.run("make", "stop", check=True, **development)
+    assert (stopped.stdout, stopped.stderr) == ("The embedded broker was stopped.\n", "")
     wait_for(lambda: not processes(str(short_folder)))
 
 

@@ -108,9 +108,7 @@ def _refuse_foreign_messages(app: "Celery") -> None:
         broker = broker_of(app)
         waiting = sum(broker.depth(queue).total for queue in app.amqp.queues)
     except BrokerError as error:
-        raise ConfigurationError(
-            f"the broker at {error}", "Start it, or correct CELERY_BROKER_URL."
-        ) from None
+        raise ConfigurationError(f"the broker at {error}", "Start it, or correct CELERY_BROKER_URL.") from None
     if waiting:
         raise ConfigurationError(
             f"{waiting} messages wait on this broker, which the demo would run",
@@ -156,7 +154,7 @@ def _end(worker: "subprocess.Popen[bytes]") -> None:
 
 
 def _interrupt(*_: object) -> None:
-    # `uv run` passes on what its whole group was sent: a second one would cut the cleaning up short.
+    # Ctrl+C arrives twice, from the terminal and from uv: ignore the second while cleaning up.
     for number in INTERRUPTS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -201,7 +199,7 @@ def _show_dead_letter(app: "Celery", addresses: Path) -> None:
     app.AsyncResult(task_id).get(timeout=DEADLINE, propagate=False)
     entry = app.dead_letters.get(task_id)
     if entry is None:
-        raise SystemExit("error: what has failed for good is no dead letter.")
+        raise SystemExit("error: the failed task left no dead letter.")
     click.echo(f"\nA task was given up and is kept as a dead letter: {entry.message}.")
     (addresses / "ada").write_text("12 St James's Square")
     app.dead_letters.requeue(task_id)
@@ -211,9 +209,7 @@ def _show_dead_letter(app: "Celery", addresses: Path) -> None:
 
 def _show_order(ran: list[Priority], expected: list[Priority]) -> None:
     click.echo(f"\nThey ran in this order:\n{_picture(ran)}")
-    legend = ", ".join(
-        f"{click.style(p.name[0], fg=colour)} {p.name.lower()}" for p, colour in COLOURS.items()
-    )
+    legend = ", ".join(f"{click.style(p.name[0], fg=colour)} {p.name.lower()}" for p, colour in COLOURS.items())
     click.echo(f"  {legend}")
     if ran != expected:
         raise SystemExit("error: the tasks did not run in order of priority.")

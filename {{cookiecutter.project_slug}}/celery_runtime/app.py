@@ -125,7 +125,7 @@ class Celery(celery.Celery):
             return super().send_task(*args, **options)
 
     def _load_task_modules(self, **_options: Any) -> None:
-        _ = self.policy  # a wrong setting keeps a worker from starting
+        _ = self.policy  # read now, so that a wrong rule stops the start
         _ = self.dead_letters.redact
         self.recorder.connect()
         self.task_modules.load()
@@ -140,7 +140,7 @@ class Celery(celery.Celery):
         memory.check(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
-            # In beat, what goes to sys.stderr is logged by now, as a warning.
+            # Beat has redirected sys.stderr into its log by now.
             click.echo(embedded.description(self.conf), file=sys.__stderr__)
 
     def _prepare_process(self, **_: Any) -> None:

@@ -14,7 +14,7 @@ from celery_runtime.brokers.connection import PATIENCE
 from celery_runtime.environment import ConfigurationError
 
 TIME_LIMIT, SOFT_TIME_LIMIT = 300, 270  # seconds
-MARGIN = 60  # seconds from a message's delivery to the start of its task, and from its time limit to its end
+MARGIN = 60  # seconds for the wait before a task starts, and for its end after the time limit
 WORKER_SILENCE = 5.0  # seconds that a worker waits for an answer of Redis, which it asks each second
 MERGED = ("broker_transport_options", "result_backend_transport_options")
 
@@ -117,7 +117,7 @@ def _result_options(project: str) -> dict[str, Any]:
 
 
 def _check_time_limits(soft: Any, hard: Any) -> None:
-    # Another type is told by `tasks check`.
+    # `tasks check` reports wrong types.
     if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
         raise ConfigurationError(
             f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",

@@ -1,4 +1,4 @@
-"""The queues of the project. A worker reads all of them, or those given by `-Q`."""
+"""The queues of the project, such as `priority_queue("mail")`. A worker reads all, or those given by `-Q`."""
 
 from celery_runtime import priority_queue
 
@@ -6,5 +6,4 @@ DEFAULT_QUEUE = "tasks"
 
 QUEUES = [
     priority_queue(DEFAULT_QUEUE),
-    # priority_queue("mail"),
 ]

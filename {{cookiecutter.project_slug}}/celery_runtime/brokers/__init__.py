@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from celery_runtime.brokers import urls
-
 
 @dataclass(frozen=True)
 class Depth:
@@ -47,6 +45,8 @@ class Broker(Protocol):
 
 def broker_of(app: Any) -> Broker:
     """Return the broker to which the app publishes."""
+    from celery_runtime.brokers import urls  # which imports `embedded`, and that is run by `python -m` as well
+
     if urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url):
         from celery_runtime.brokers.rabbitmq import RabbitMQ
 

@@ -56,13 +56,13 @@ _Channel: Any = object  # the class beside it, `redis.Channel`, which the type c
 
 
 class OurChannel(WorkerChannel, _Channel):
-    """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets items that are not messages."""
+    """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it receives items that are not messages."""
 
     QoS = QoS
     priority_steps: Any = LEVELS[::-1]
     unacknowledged: frozenset[str] = frozenset()  # tags of tasks that have ended, of which Redis could not be told
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
-    _asked = ""  # for a "token" or a "message"; empty where kombu asked in its own way
+    _asked = ""  # the last command waits for a "token", or fetches a "message"; empty if kombu sent its own
     _found_nothing = False
     _without_acks: frozenset[str] = frozenset()
 
@@ -99,7 +99,7 @@ class OurChannel(WorkerChannel, _Channel):
             return super()._brpop_read(**options)
         try:
             try:
-                # Named otherwise than the command: kombu cuts the prefix off the answer to a BRPOP.
+                # Parsed as EVAL: for a BRPOP, kombu would cut off the prefix.
                 reply = self.client.parse_response(self.client.connection, "EVAL", **options)
             except self.connection_errors:
                 self.client.connection.disconnect()
@@ -161,7 +161,7 @@ class OurChannel(WorkerChannel, _Channel):
             super()._put(queue, message, _publish_batch=_publish_batch, **options)
             self._add_token(_publish_batch.add, queue)
             return
-        # In one transaction: an error for a mere token would tell that the message was not taken.
+        # One transaction: else a failing token would report a message as lost that was published.
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
             self._put(queue, message, _publish_batch=_Batch(pipe), **options)
             pipe.execute()

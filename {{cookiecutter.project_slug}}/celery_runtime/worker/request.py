@@ -52,7 +52,7 @@ class Request(request.Request):
     worker_stops: ClassVar[bool] = False  # the worker was told to stop, for all of its requests
     outlived_connection = False  # the worker lost its broker during the run, and has it back
     on_end: Callable[["Request"], None] | None = None  # called once, however the run ends
-    _crashed_runs = 0  # of which the message does not know
+    _crashed_runs = 0  # those that are missing from its attempt history
     _is_given_up = False
     _is_stored = False
     _success: Any = None
@@ -64,7 +64,7 @@ class Request(request.Request):
 
     def has_crashed_too_often(self, notes: int) -> bool:
         """Remember how many crash notes there are; return whether the task may not run again."""
-        # The first run of a message that had not to wait leaves none.
+        # Without a delay, the first run writes no crash note: it counts too.
         self._crashed_runs = notes if was_delayed(self.message) else notes + 1
         policy = self.app.policy
         own = getattr(self.task, "policy", None)  # its base may not be the project's
@@ -103,7 +103,7 @@ class Request(request.Request):
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         has_message = self.task.acks_late or not self.acknowledged
-        self._already_cancelled = True  # Celery says so only of one that its process has accepted
+        self._already_cancelled = True  # Celery sets this only after the process has accepted the task
         try:
             super().cancel(pool, signal, emit_retry and has_message)
         except NotImplementedError:  # a pool whose tasks cannot be ended from outside
@@ -119,7 +119,7 @@ class Request(request.Request):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if self._already_cancelled:
-            return  # it did not heed that; another process runs the task
+            return  # it ignored the cancel, and the message already runs elsewhere
         requeued = self.task.acks_late and not self.task.acks_on_timeout
         if not soft and not state.should_terminate and not requeued:
             error = TimeLimitExceeded(timeout)

@@ -1,4 +1,4 @@
-"""Where results are kept, unless `CELERY_RESULT_BACKEND` names another place: on the broker, if it is a Redis."""
+"""Where results are kept. None: on the broker, if it is a Redis. `CELERY_RESULT_BACKEND` wins over it."""
 
 INSTALLED_APPS: list[str] = []
 DEFAULT = None

@@ -2,7 +2,7 @@
 
 import os
 
-from celery_runtime.app import Celery
+from celery_runtime import Celery
 from celery_runtime.django.task import DjangoTask as Task
 
 __all__ = ["Task", "app"]

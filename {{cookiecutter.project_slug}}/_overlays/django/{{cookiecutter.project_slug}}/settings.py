@@ -86,7 +86,7 @@ CELERY_BROKER_URL = urls.broker_url()
 CELERY_RESULT_BACKEND = urls.results_url(CELERY_BROKER_URL, default=results.DEFAULT)
 CELERY_RESULT_EXPIRES = 24 * 60 * 60  # seconds
 
-# A task file: any file of this name in celery_tasks/ and its sub-folders.
+# A task file: any file in celery_tasks/ and its sub-folders that matches this pattern.
 CELERY_TASK_FILE_PATTERN = "ex*.py"
 CELERY_TASK_QUEUES = queues.QUEUES
 CELERY_TASK_DEFAULT_QUEUE = queues.DEFAULT_QUEUE
@@ -105,6 +105,6 @@ CELERY_TASK_SOFT_TIME_LIMIT = environment.positive_integer("CELERY_TASK_SOFT_TIM
 # Megabytes that the process of a task may allocate before it gets a MemoryError. Only on Linux.
 CELERY_TASK_MEMORY_LIMIT = environment.positive_integer("CELERY_TASK_MEMORY_LIMIT", default=None)
 
-# Dead letters are kept so long and so many; the oldest go first.
+# How long, and how many, dead letters are kept; the oldest go first.
 CELERY_DEAD_LETTER_RETENTION = 30 * 24 * 60 * 60  # seconds
 CELERY_DEAD_LETTER_MAXIMUM = 100_000

@@ -1,3 +1,3 @@
-"""Where results are kept, unless `CELERY_RESULT_BACKEND` names another place: on the broker, if it is a Redis."""
+"""Where results are kept. None: on the broker, if it is a Redis. `CELERY_RESULT_BACKEND` wins over it."""
 
 DEFAULT = None

@@ -1,7 +1,6 @@
 """The Celery app. It names the folder of the task modules and imports none of them."""
 
-from celery_runtime.app import Celery
-from celery_runtime.retry.task import Task
+from celery_runtime import Celery, Task
 
 __all__ = ["Task", "app"]
 

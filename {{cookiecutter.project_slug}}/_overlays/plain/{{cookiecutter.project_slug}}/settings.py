@@ -12,7 +12,7 @@ broker_url = urls.broker_url()
 result_backend = urls.results_url(broker_url, default=results.DEFAULT)
 result_expires = 24 * 60 * 60  # seconds
 
-# A task file: any file of this name in celery_tasks/ and its sub-folders.
+# A task file: any file in celery_tasks/ and its sub-folders that matches this pattern.
 task_file_pattern = "ex*.py"
 task_queues = queues.QUEUES
 task_default_queue = queues.DEFAULT_QUEUE
@@ -31,6 +31,6 @@ task_soft_time_limit = environment.positive_integer("CELERY_TASK_SOFT_TIME_LIMIT
 # Megabytes that the process of a task may allocate before it gets a MemoryError. Only on Linux.
 task_memory_limit = environment.positive_integer("CELERY_TASK_MEMORY_LIMIT", default=None)
 
-# Dead letters are kept so long and so many; the oldest go first.
+# How long, and how many, dead letters are kept; the oldest go first.
 dead_letter_retention = 30 * 24 * 60 * 60  # seconds
 dead_letter_maximum = 100_000
