@@ -93,8 +93,8 @@ def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float)
     return {
         # Two projects on one Redis would share the list `tasks` and run each other's messages.
         "global_keyprefix": f"{project}:",
-        # What runs longer than this is handed out a second time, so it must exceed every time limit. So long it
-        # takes until the tasks of a worker that was killed run again.
+        # What runs longer than this is handed out a second time, so it must exceed every time limit. Tasks
+        # of a killed worker run again after this time.
         "visibility_timeout": (stated("task_longest_time_limit", None) or hard or TIME_LIMIT) + MARGIN,
         # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
         "unacked_restore_interval": 5,

@@ -56,7 +56,7 @@ _Channel: Any = object  # the class beside it, `redis.Channel`, which the type c
 
 
 class OurChannel(WorkerChannel, _Channel):
-    """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it receives items that are not messages."""
+    """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets what is not a message."""
 
     QoS = QoS
     priority_steps: Any = LEVELS[::-1]
