@@ -31,8 +31,8 @@ def raise_from(error, cause):
     raise error from cause
 
 
-def get(url):
-    with urllib.request.urlopen(url, timeout=0.2) as response:
+def get(url, timeout=30):
+    with urllib.request.urlopen(url, timeout=timeout) as response:
         return json.load(response)
 
 
@@ -55,8 +55,8 @@ def test_a_refused_connection():
 
 
 def test_a_server_that_never_answers(listener):
-    assert kind_of(lambda: get(f"http://{listener}/")) == "network.timeout"
-    assert kind_of(lambda: get(f"https://{listener}/")) == "network.timeout"
+    assert kind_of(lambda: get(f"http://{listener}/", timeout=0.2)) == "network.timeout"
+    assert kind_of(lambda: get(f"https://{listener}/", timeout=0.2)) == "network.timeout"
 
 
 def test_a_connection_that_is_closed_without_an_answer():
