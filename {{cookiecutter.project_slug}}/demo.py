@@ -108,7 +108,9 @@ def _refuse_foreign_messages(app: "Celery") -> None:
         broker = broker_of(app)
         waiting = sum(broker.depth(queue).total for queue in app.amqp.queues)
     except BrokerError as error:
-        raise ConfigurationError(f"the broker at {error}", "Start it, or correct CELERY_BROKER_URL.") from None
+        raise ConfigurationError(
+            f"the broker at {error}", "Start it, or correct CELERY_BROKER_URL."
+        ) from None
     if waiting:
         raise ConfigurationError(
             f"{waiting} messages wait on this broker, which the demo would run",
@@ -209,7 +211,9 @@ def _show_dead_letter(app: "Celery", addresses: Path) -> None:
 
 def _show_order(ran: list[Priority], expected: list[Priority]) -> None:
     click.echo(f"\nThey ran in this order:\n{_picture(ran)}")
-    legend = ", ".join(f"{click.style(p.name[0], fg=colour)} {p.name.lower()}" for p, colour in COLOURS.items())
+    legend = ", ".join(
+        f"{click.style(p.name[0], fg=colour)} {p.name.lower()}" for p, colour in COLOURS.items()
+    )
     click.echo(f"  {legend}")
     if ran != expected:
         raise SystemExit("error: the tasks did not run in order of priority.")
