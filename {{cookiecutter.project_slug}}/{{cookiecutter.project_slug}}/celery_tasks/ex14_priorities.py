@@ -29,7 +29,7 @@ def run_tasks() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "order"
         for _ in range(20):
-            note.apply_async((str(path), "low", 0.04), priority=Priority.LOW)
+            note.apply_async((str(path), "low", 0.15), priority=Priority.LOW)
         note.apply_async((str(path), "critical"), priority=Priority.CRITICAL)
         deadline = time.monotonic() + 30
         while not path.exists() or len(order := path.read_text().split()) < 21:
