@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,8 @@ from ..celery_config import app
 @app.task(queue="tasks")
 def slow(begun):
     Path(begun).touch()
-    time.sleep(1)
+    while not Path(f"{begun}-locked").exists():
+        time.sleep(0.02)
     return 7
 """
 
@@ -40,6 +42,7 @@ def test_a_result_waits_for_the_database_of_django(bake_own, redis_url, tmp_path
         worker.wait_for(begun.exists)
         other = sqlite3.connect(database, isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
+        Path(f"{begun}-locked").touch()
         worker.wait_for(lambda: "database is locked" in worker.output())
         time.sleep(1)
         other.execute("ROLLBACK")
