@@ -1,4 +1,4 @@
-"""What a project states wins over each protective setting, in a plain project as in Django's settings."""
+"""A setting that a project states wins over the protective one, in a plain project as in Django."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What kills its process is stopped; what is killed without guilt runs again."""
+"""A task that kills its process is stopped; one that is killed without guilt runs again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of the dead letters in Django's admin ask of a page."""
+"""Read the pages of the dead letters in Django's admin, for their tests."""
 
 import re
 import uuid

@@ -1,4 +1,4 @@
-"""Who may see, requeue and purge dead letters in Django's admin."""
+"""The rights to see, requeue and purge dead letters in Django's admin."""
 
 import re
 import uuid
