@@ -1,14 +1,13 @@
 """Define the command `celery -A PACKAGE tasks`: list, check and write task files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from celery_runtime.brokers.priorities import Priority
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, own_app
-from celery_runtime.discovery.files import TaskFileProblem
-from celery_runtime.discovery.loading import BrokenTaskModules, describe
+from celery_runtime.discovery.loading import describe
 from celery_runtime.discovery.new_task import Refused, write_new_task
 
 if TYPE_CHECKING:
@@ -49,11 +48,7 @@ def list_tasks(ignored: bool, as_json: bool) -> None:
 def check(ctx: click.Context, as_json: bool) -> None:
     """Exit with 1 where a worker would refuse to start, naming every reason."""
     app = own_app()
-    try:
-        app.loader.import_default_modules()
-        problems: Sequence[TaskFileProblem] = app.task_modules.problems
-    except BrokenTaskModules as error:
-        problems = error.problems
+    problems = app.task_modules.check()
     if as_json:
         echo_json([problem._asdict() for problem in problems])
     elif problems:

@@ -83,6 +83,14 @@ class TaskModules:
             raise BrokenTaskModules(self.problems)
         self.problems.extend(checks.warnings(self))
 
+    def check(self) -> list[TaskFileProblem]:
+        """Import the task files; return every problem, also those for which a worker would refuse to start."""
+        try:
+            self.app.loader.import_default_modules()
+        except BrokenTaskModules as error:
+            return error.problems
+        return self.problems
+
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module that the task file filter of this worker left out."""
         return any(
