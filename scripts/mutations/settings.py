@@ -73,4 +73,11 @@ MUTATIONS = (
         "if False:",
         "test_environment",
     ),
+    Mutation(
+        "a test run that is told to end leaves nothing running",
+        f"{RUNTIME}/testing/__init__.py",
+        "    _end_on_signals()\n",
+        "",
+        "test_ends_of_a_run",
+    ),
 )

@@ -25,6 +25,7 @@ that gives the answers you name; `celery_runtime.testing.brokers.RedisServer`, a
 Runs in: the tests.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _end_on_signals()
     if _is_controller(config):
         return
     if not (package := config.getini("celery_app")):
@@ -61,6 +63,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _is_controller(config: pytest.Config) -> bool:
     """Whether pytest-xdist has the tests run in other processes than this one."""
     return getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def _end_on_signals() -> None:
+    """End the run as Ctrl+C does when it is told to stop, or its terminal closes: else its processes would live on."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
