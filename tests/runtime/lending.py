@@ -22,11 +22,22 @@ from tests.runtime.sample import PACKAGE
 
 BROKERS = ("embedded", "redis", "rabbitmq")
 PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
+# What these test is between the worker, its processes and the broker, or without any: no framework is on its way.
+OF_NO_FRAMEWORK = {
+    *("dead_letter_commands", "embedded_broker", "ends_of_a_run", "engine_hooks", "errors", "expiry", "guard", "health"),
+    *("long_delays", "malformed_messages", "new_task", "own_errors", "policy_decisions", "priorities", "public_face"),
+    *("refusals", "selection", "shutdown", "time_limits", "two_apps"),
+}
 open_services = ExitStack()
 
 
 def is_lent(item: pytest.Item, framework: str) -> bool:
-    """Whether this test has a broker. A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL, TEST_RABBITMQ_URL."""
+    """Whether this test is run: where the framework matters, and where it has a broker.
+
+    A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL and TEST_RABBITMQ_URL.
+    """
+    if framework == "django" and item.path.stem.removeprefix("test_") in OF_NO_FRAMEWORK:
+        return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
     # RabbitMQ takes long: with Django, only what is of Django and what has a worker of the sample itself is run on it.
