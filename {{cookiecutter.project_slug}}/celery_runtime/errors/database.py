@@ -69,9 +69,8 @@ PEP_249 = {
 
 def sqlstate(error: BaseException) -> Verdict | None:
     code = attribute(error, "sqlstate") or attribute(error, "pgcode")
-    if not isinstance(code, str) or not re.fullmatch(r"[0-9A-Z]{5}", code):
-        return None
-    if code.startswith(("HY", "XX")):  # a general error and an internal one
+    # HY is a general error, and XX an internal one.
+    if not isinstance(code, str) or not re.fullmatch(r"(?!HY|XX)[0-9A-Z]{5}", code):
         return None
     kinds = (SQLSTATES[code[:length]] for length in (5, 3, 2) if code[:length] in SQLSTATES)
     return Verdict(next(kinds, "database.query"), code=code)
@@ -89,9 +88,8 @@ def mysql(error: BaseException) -> Verdict | None:
     names = names_of(error)
     if MYSQL_ERRORS.isdisjoint(names):
         return None
-    arguments = attribute(error, "args")
     number = whole_number(attribute(error, "errno"))
-    if number is None and arguments:
+    if number is None and (arguments := attribute(error, "args")):
         number = whole_number(arguments[0])
     if number in MYSQL_NUMBERS:
         return Verdict(MYSQL_NUMBERS[number], code=str(number))
@@ -104,9 +102,8 @@ def sqlite(error: BaseException) -> Verdict | None:
     code = whole_number(attribute(error, "sqlite_errorcode"))
     if code is None or "sqlite3.Error" not in names_of(error):
         return None
-    name = text(attribute(error, "sqlite_errorname"))
-    primary = code & 0xFF  # what is above tells variants of it apart
-    return Verdict(SQLITE_CODES.get(primary, "database.query"), code=name)
+    kind = SQLITE_CODES.get(code & 0xFF, "database.query")  # what is above tells variants of it apart
+    return Verdict(kind, code=text(attribute(error, "sqlite_errorname")))
 
 
 def redis(error: BaseException) -> Verdict | None:
@@ -114,8 +111,7 @@ def redis(error: BaseException) -> Verdict | None:
     if "redis.RedisError" not in names:
         return None
     message = message_of(error)
-    _, _, answer = message.rpartition(" of pipeline caused error: ")
-    prefix = answer.partition(" ")[0]
+    prefix = message.rpartition(" of pipeline caused error: ")[2].partition(" ")[0]
     if prefix in REDIS_PREFIXES:
         return Verdict(REDIS_PREFIXES[prefix], code=prefix)
     if "redis.ConnectionError" in names:

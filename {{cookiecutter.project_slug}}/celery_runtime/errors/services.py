@@ -42,21 +42,17 @@ def _status_and_headers(error: BaseException) -> tuple[int | None, Any]:
     if "aiohttp.ClientResponseError" in names:
         return whole_number(attribute(error, "status")), attribute(error, "headers")
     if "urllib3.ResponseError" in names:  # its Retry gave up; the response is gone
-        told = re.search(r"too many (\d{3}) error responses", message_of(error))
-        return (int(told[1]), None) if told else (None, None)
+        found = re.search(r"too many (\d{3}) error responses", message_of(error))
+        return (int(found[1]), None) if found else (None, None)
     response = attribute(error, "response")
     if "botocore.ClientError" in names and isinstance(response, dict):
-        return _botocore(response)
+        metadata, told = response.get("ResponseMetadata"), response.get("Error")
+        if not isinstance(metadata, dict):
+            return None, None
+        throttled = isinstance(told, dict) and told.get("Code") in THROTTLED  # with 400 as a rule
+        status = 429 if throttled else whole_number(metadata.get("HTTPStatusCode"))
+        return status, metadata.get("HTTPHeaders")
     return whole_number(attribute(response, "status_code")), attribute(response, "headers")
-
-
-def _botocore(response: dict[str, Any]) -> tuple[int | None, Any]:
-    metadata, error = response.get("ResponseMetadata"), response.get("Error")
-    if not isinstance(metadata, dict):
-        return None, None
-    throttled = isinstance(error, dict) and error.get("Code") in THROTTLED  # with 400 as a rule
-    status = 429 if throttled else whole_number(metadata.get("HTTPStatusCode"))
-    return status, metadata.get("HTTPHeaders")
 
 
 def _header(headers: Any, name: str) -> Any:
