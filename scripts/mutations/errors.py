@@ -13,15 +13,15 @@ MUTATIONS = (
     Mutation(
         "delays have a cap",
         f"{RUNTIME}/retry/policy.py",
-        "min(cap, base * 2.0 ** min(failures - 1, 63))",
-        "base * 2.0 ** min(failures - 1, 63)",
+        "min(action.cap, action.base * 2.0 ** min(failures.number - 1, 63))",
+        "action.base * 2.0 ** min(failures.number - 1, 63)",
         "test_policy",
     ),
     Mutation(
         "delays are spread at random",
         f"{RUNTIME}/retry/policy.py",
-        "return random.uniform(0, min(",
-        "return max(0, min(",
+        "delay = random.uniform(0, min(",
+        "delay = max(0, min(",
         "test_policy",
     ),
     Mutation(
@@ -202,8 +202,8 @@ MUTATIONS = (
     Mutation(
         "log lines tell the kind of an error",
         f"{RUNTIME}/logs.py",
-        'context["kind"] = verdict.kind',
-        "pass",
+        '"kind": verdict.kind, ',
+        "",
         "test_logs or test_odd_errors",
     ),
     Mutation(

@@ -55,7 +55,7 @@ MUTATIONS = (
     Mutation(
         "a worker that waits for a message outlives a failover of Redis",
         f"{RUNTIME}/errors/database.py",
-        """            "UNBLOCKED",  # of who waited, in a failover\n""",
+        """    "UNBLOCKED": "database.unavailable",  # of who waited, in a failover\n""",
         "",
         "test_a_replica",
     ),

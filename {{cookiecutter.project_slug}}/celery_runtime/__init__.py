@@ -18,24 +18,8 @@ if TYPE_CHECKING:
     from celery_runtime.retry.task import Task
 
 __version__ = "0.1.0"
-__all__ = [
-    "RULES",
-    "Celery",
-    "ConfigurationError",
-    "DeadLetter",
-    "Fail",
-    "PermanentError",
-    "Priority",
-    "Retry",
-    "Task",
-    "TransientError",
-    "Verdict",
-    "Wait",
-    "by_name",
-    "classify",
-    "handling",
-    "priority_queue",
-]
+__all__ = ["RULES", "Celery", "ConfigurationError", "DeadLetter", "Fail", "PermanentError", "Priority", "Retry"]
+__all__ += ["Task", "TransientError", "Verdict", "Wait", "by_name", "classify", "handling", "priority_queue"]
 _HOMES = {
     "app": ("Celery",),
     "brokers.priorities": ("Priority", "priority_queue"),

@@ -45,14 +45,7 @@ class Celery(celery.Celery):
     log_cls = "celery_runtime.logs:Logging"  # structlog takes long to import, and what only publishes needs none of it
     first: ClassVar["Celery | None"] = None
 
-    def __init__(
-        self,
-        main: str,
-        *,
-        tasks: str = "celery_tasks",
-        policy: str = "error_policy",
-        **options: Any,
-    ) -> None:
+    def __init__(self, main: str, *, tasks: str = "celery_tasks", policy: str = "error_policy", **options: Any) -> None:
         super().__init__(main, **options)
         self._policy_module = f"{main}.{policy}"
         Celery.first = Celery.first or self
@@ -68,8 +61,7 @@ class Celery(celery.Celery):
 
     @cached_property
     def Worker(self) -> Any:
-        named: Any = "celery_runtime.worker.worker:Worker"
-        return self.subclass_with_self(named)
+        return self.subclass_with_self("celery_runtime.worker.worker:Worker")
 
     @cached_property
     def dead_letters(self) -> "DeadLetters":
@@ -88,8 +80,7 @@ class Celery(celery.Celery):
     def policy(self) -> "Policy":
         """The project's table, imported when it is first needed: what only publishes never needs it.
 
-        Raises:
-            ConfigurationError: the module cannot be imported, or one of its rules cannot be.
+        If its module cannot be imported, or one of its rules cannot be, that is a `ConfigurationError`.
         """
         from celery_runtime.retry.policy import Policy
 
@@ -102,16 +93,14 @@ class Celery(celery.Celery):
             raise ConfigurationError(problem, "Correct it in error_policy.py.") from error
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
-        connection: Any = super().connection_for_write(url, **options)
-        return patient(connection)
+        return patient(super().connection_for_write(url, **options))
 
     def prepare_config(self, c: Any) -> Any:
         """Add the protective settings to those of the project, which win."""
         conf = super().prepare_config(c)
-        prefix = f"{self.namespace}_" if self.namespace else ""
 
         def key(name: str) -> str:
-            return f"{prefix}{name.upper()}" if prefix else name
+            return f"{self.namespace}_{name.upper()}" if self.namespace else name
 
         ours = defaults.settings(self.main, lambda name, default: conf.get(key(name), default))
         merged = {key(name): {**ours[name], **(conf.get(key(name)) or {})} for name in defaults.MERGED}
@@ -135,8 +124,7 @@ class Celery(celery.Celery):
         if getattr(instance or sender, "app", None) is not self:
             return
         if self.task_modules.problems:  # the fatal ones have ended the process before
-            warnings = loading.describe(self.task_modules.problems)
-            click.secho(warnings, fg="yellow", bold=True, err=True)
+            click.secho(loading.describe(self.task_modules.problems), fg="yellow", bold=True, err=True)
         memory.check(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
@@ -144,10 +132,9 @@ class Celery(celery.Celery):
             click.echo(embedded.description(self.conf), file=sys.__stderr__)
 
     def _prepare_process(self, **_: Any) -> None:
-        if celery.current_app != self:
-            return
-        memory.limit_process(self.conf.get("task_memory_limit"))
-        results.wait_for_results(self.backend)
+        if celery.current_app == self:
+            memory.limit_process(self.conf.get("task_memory_limit"))
+            results.wait_for_results(self.backend)
 
     def _count_revoked(self, sender: Any, request: Any, expired: bool, **_: Any) -> None:
         from celery_runtime.worker.request import count_without_dead_letter  # only a worker has loaded it
@@ -173,10 +160,5 @@ def _tasks_option() -> click.Option:
         if value:
             os.environ[loading.FILTER_VARIABLE] = value
 
-    return click.Option(
-        ["--tasks"],
-        metavar="PATTERNS",
-        callback=select,
-        expose_value=False,
-        help=f"Run only these task modules: file names without .py, with * and commas. Sets {loading.FILTER_VARIABLE}.",
-    )
+    text = f"Run only these task modules: file names without .py, with * and commas. Sets {loading.FILTER_VARIABLE}."
+    return click.Option(["--tasks"], metavar="PATTERNS", callback=select, expose_value=False, help=text)

@@ -17,23 +17,26 @@ TIME_LIMIT, SOFT_TIME_LIMIT = 300, 270  # seconds
 MARGIN = 60  # seconds for the wait before a task starts, and for its end after the time limit
 WORKER_SILENCE = 5.0  # seconds that a worker waits for an answer of Redis, which it asks each second
 MERGED = ("broker_transport_options", "result_backend_transport_options")
+ONE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
 def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
-    """Return the protective settings.
+    """Return the protective settings of the project whose package has this name.
 
-    Args:
-        project: the name of the project's package.
-        stated: returns what the user's settings say under a name, or the default that is given.
-
-    Raises:
-        ConfigurationError: the soft time limit is not below the hard one.
+    `stated` returns what the user's settings say under a name, or the default that is given. If the soft time limit is
+    not below the hard one, that is a `ConfigurationError`.
     """
     url = stated("broker_write_url", None) or stated("broker_url", None) or ""
     queue = stated("task_default_queue", "celery")
     hard, soft = stated("task_time_limit", TIME_LIMIT), stated("task_soft_time_limit", SOFT_TIME_LIMIT)
-    _check_time_limits(soft, hard)
-    options = _rabbitmq_options() if urls.is_rabbitmq(url) else _redis_options(project, stated, hard)
+    # `tasks check` reports wrong types.
+    if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
+        raise ConfigurationError(
+            f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",
+            "Raise the hard limit or lower the soft one.",
+        )
+    # Without confirms a message is lost silently when RabbitMQ restarts before it is written.
+    options = {"confirm_publish": True} if urls.is_rabbitmq(url) else _redis_options(project, stated, hard)
     return {
         # Without limits a task that hangs occupies its process for ever.
         "task_time_limit": hard,
@@ -46,8 +49,7 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         # A worker takes a message only when a process is free, so that an urgent one never waits behind others
         # that the worker already holds.
         "worker_prefetch_multiplier": 1,
-        # A message is done when its task is, not when it starts: a killed worker loses nothing, but a task may
-        # run twice.
+        # A message is done when its task is, not when it starts: a killed worker loses nothing; a task may run twice.
         "task_acks_late": True,
         # Workers hold the tasks that wait for their time. One that holds as many as a limit allows takes nothing
         # else, however urgent.
@@ -59,7 +61,8 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         # Seconds between two signs of life to the probe, whose limit must be well above.
         "worker_liveness_interval": 5.0,
         "broker_transport_options": options,
-        "result_backend_transport_options": _result_options(project),
+        # Only the Redis backend reads them. With its stock policy a client with no server hangs for 19 seconds.
+        "result_backend_transport_options": {"global_keyprefix": f"{project}:", "retry_policy": dict(ONE_RETRY)},
         # Seconds in which a server must have answered: the broker, and the Redis of the results, which is asked up
         # to three times.
         "broker_connection_timeout": PATIENCE,
@@ -74,19 +77,9 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         # time. On Redis a worker keeps what it runs, and ends it.
         "worker_cancel_long_running_tasks_on_connection_loss": urls.is_rabbitmq(url),
         # With the stock policy a caller hangs for many seconds when the broker is down.
-        "task_publish_retry_policy": {
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0.2,
-            "interval_max": 0.2,
-        },
+        "task_publish_retry_policy": dict(ONE_RETRY),
         "worker_consumer": "celery_runtime.worker.consumer:Consumer",
     }
-
-
-def _rabbitmq_options() -> dict[str, Any]:
-    # Without confirms a message is lost silently when the broker restarts before it is written.
-    return {"confirm_publish": True}
 
 
 def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float) -> dict[str, Any]:
@@ -105,21 +98,3 @@ def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float)
         "socket_keepalive": True,
         "health_check_interval": 25,
     }
-
-
-def _result_options(project: str) -> dict[str, Any]:
-    # Only the Redis backend reads them.
-    return {
-        "global_keyprefix": f"{project}:",
-        # A client with no server would hang for 19 seconds instead of failing at once.
-        "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
-    }
-
-
-def _check_time_limits(soft: Any, hard: Any) -> None:
-    # `tasks check` reports wrong types.
-    if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
-        raise ConfigurationError(
-            f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",
-            "Raise the hard limit or lower the soft one.",
-        )

@@ -1,6 +1,6 @@
 """Read and check environment variables.
 
-A value that cannot be used ends the process with one line that names the variable and the remedy.
+A value that cannot be used raises a `ConfigurationError`: one line that names the variable and the remedy.
 """
 
 import os
@@ -27,11 +27,7 @@ class ConfigurationError(SystemExit):
 
 
 def read_dotenv(folder: Path) -> None:
-    """Set the variables of `.env` in the folder, except in tests; a variable that is set already wins.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or is not UTF-8.
-    """
+    """Set the variables of `.env` in the folder, a text in UTF-8, except in tests; what is set already wins."""
     if os.environ.get("APP_ENV") == "test":
         return
     try:
@@ -58,11 +54,7 @@ def text(name: str) -> str | None:
 
 
 def positive_integer(name: str, default: Default) -> int | Default:
-    """Return the variable as a whole number, `default` when it is unset, blank or equal to it.
-
-    Raises:
-        ConfigurationError: it is not a whole number above 0.
-    """
+    """Return the variable, which must be a whole number above 0; `default` when it is unset, blank or equal to it."""
     value = text(name)
     if value is None or value == default:
         return default
@@ -73,11 +65,7 @@ def positive_integer(name: str, default: Default) -> int | Default:
 
 
 def flag(name: str) -> bool:
-    """Return whether the variable is set to 1 (or true, yes, on).
-
-    Raises:
-        ConfigurationError: it is neither one of these nor 0, false, no, off or blank.
-    """
+    """Return whether the variable is 1 (or true, yes, on); it must be that or 0 (or false, no, off, blank)."""
     value = (text(name) or "").lower()
     if value not in ON + OFF:
         raise ConfigurationError(f"{name}={value!r} is neither on nor off", "Use 1 or 0.")
@@ -90,11 +78,7 @@ def names(name: str) -> tuple[str, ...]:
 
 
 def required(name: str, in_development: str) -> str:
-    """Return the variable; in development and in tests, where it is unset, `in_development`.
-
-    Raises:
-        ConfigurationError: it is unset in production.
-    """
+    """Return the variable, which must be set in production; elsewhere `in_development` when it is unset or blank."""
     value = text(name)
     if value is None and app_env() == "production":
         raise ConfigurationError(f"{name} is not set, and APP_ENV is 'production'", "Set it.")

@@ -31,12 +31,7 @@ def folder() -> Path:
 
 
 def problem(wanted: str | None, limit: float) -> str | None:
-    """Return the first problem with the workers, None where there are some and all are well.
-
-    Args:
-        wanted: the state that each must have, None for any.
-        limit: seconds without a touch after which a worker counts as hanging.
-    """
+    """Return the first problem; None if workers run, each in the `wanted` state (None: any), touched in `limit` s."""
     import fcntl
 
     place, alive = folder(), 0

@@ -30,11 +30,7 @@ _KIND = re.compile(rf"({'|'.join(ROOTS)})(\.\w+)*", re.ASCII)
 
 
 def check_kind(kind: object) -> str:
-    """Return the kind.
-
-    Raises:
-        ValueError: it is no string of words joined by dots whose first is one of `ROOTS`.
-    """
+    """Return the kind; raise a `ValueError` if it is no words joined by dots of which the first is one of `ROOTS`."""
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
         hint = f", such as 'application.{kind}'" if isinstance(kind, str) and kind.isidentifier() else ""
         raise ValueError(f"the first word of the kind {kind!r} must be one of {', '.join(ROOTS)}{hint}")

@@ -47,23 +47,18 @@ class Logging(log.Logging):
 
 def _set_up(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:
     arguments = environment.flag("CELERY_LOG_ARGUMENTS")
-    timestamp = processors.TimeStamper(fmt="iso", utc=True)
-    renderer: list[Processor] = [processors.JSONRenderer(serializer=to_json)]
     if environment.is_development():
         timestamp = processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False)
-        plain, colours = dev.plain_traceback, bool(colorize)
-        console = dev.ConsoleRenderer(colors=colours, exception_formatter=plain, pad_event_to=0)
-        renderer = [without_repetition, console]
-    shared: list[Processor] = [stdlib.add_log_level, stdlib.add_logger_name, timestamp, stdlib.ExtraAdder()]
-    shared.append(partial(add_context, arguments=arguments))
-    wrap, unwrap = (
-        stdlib.ProcessorFormatter.wrap_for_formatter,
-        stdlib.ProcessorFormatter.remove_processors_meta,
-    )
-    formatter = stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[unwrap, processors.format_exc_info, cut, *renderer, encodable],
-    )
+        console = dev.ConsoleRenderer(colors=bool(colorize), exception_formatter=dev.plain_traceback, pad_event_to=0)
+        renderer: list[Processor] = [without_repetition, console]
+    else:
+        timestamp = processors.TimeStamper(fmt="iso", utc=True)
+        renderer = [processors.JSONRenderer(serializer=to_json)]
+    wrap, unwrap = stdlib.ProcessorFormatter.wrap_for_formatter, stdlib.ProcessorFormatter.remove_processors_meta
+    context = partial(add_context, arguments=arguments)
+    shared: list[Processor] = [stdlib.add_log_level, stdlib.add_logger_name, timestamp, stdlib.ExtraAdder(), context]
+    rendering: list[Processor] = [unwrap, processors.format_exc_info, cut, *renderer, encodable]
+    formatter = stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendering)
     for handler in (*logger.handlers, *getattr(get_multiprocessing_logger(), "handlers", ())):
         handler.setFormatter(formatter)
         if not arguments:
@@ -71,12 +66,9 @@ def _set_up(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:
     if not arguments:
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(max(logging.INFO, logger.level))
-    structlog.configure(
-        processors=[stdlib.filter_by_level, stdlib.PositionalArgumentsFormatter(), *shared, wrap],
-        logger_factory=stdlib.LoggerFactory(),
-        wrapper_class=stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    own: list[Processor] = [stdlib.filter_by_level, stdlib.PositionalArgumentsFormatter(), *shared, wrap]
+    factory = stdlib.LoggerFactory()
+    structlog.configure(own, stdlib.BoundLogger, logger_factory=factory, cache_logger_on_first_use=True)
 
 
 def add_context(_logger: Any, _method: str, event: EventDict, *, arguments: bool) -> EventDict:
@@ -92,18 +84,16 @@ def add_context(_logger: Any, _method: str, event: EventDict, *, arguments: bool
         if arguments:
             context |= {"args": repr(request.args), "kwargs": repr(request.kwargs)}
     error = _error_in_hand(event)
-    if service := service_of(error):
-        context["service"] = service
+    context["service"] = service_of(error) or None
     if error is not None:
         verdict = classify(error)
-        context["kind"] = verdict.kind
-        if verdict.code is not None:
-            context["code"] = verdict.code
+        context |= {"kind": verdict.kind, "code": verdict.code}
         if event.get("logger") == TRACE:
             # Celery's text names a stand-in where the exception does not pickle, such as `OSError()`.
             context["error"] = f"{verdict.origin}: {message_of(error)}"
     for key, value in context.items():
-        event.setdefault(key, value)
+        if value is not None:
+            event.setdefault(key, value)
     return event
 
 

@@ -1,9 +1,8 @@
 """Rules for databases: PostgreSQL, MySQL and MariaDB, SQLite, Redis, and the pools in front of them."""
 
 import re
-from typing import Any
 
-from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_name, names_of, text, whole_number
+from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_kind, by_name, names_of, text, whole_number
 from celery_runtime.text import message_of
 
 SQLSTATES = {
@@ -27,7 +26,6 @@ MYSQL_NUMBERS = {
     **dict.fromkeys((1317, 1969, 3024), "database.timeout"),
     2005: "network.dns",
 }
-MYSQL_DRIVERS = ("pymysql.Error", "MySQLdb.Error", "mysql.Error", "asyncmy.Error")
 SQLITE_CODES = {
     **dict.fromkeys((5, 6), "database.conflict"),  # busy, locked
     9: "database.timeout",  # interrupted
@@ -35,21 +33,9 @@ SQLITE_CODES = {
 }
 REDIS_PREFIXES = {
     **dict.fromkeys(("NOAUTH", "WRONGPASS", "NOPERM"), "database.auth"),
-    **dict.fromkeys(
-        (
-            "BUSY",
-            "CLUSTERDOWN",
-            "LOADING",
-            "MASTERDOWN",
-            "MISCONF",
-            "NOREPLICAS",
-            "OOM",
-            "READONLY",
-            "TRYAGAIN",
-            "UNBLOCKED",  # of who waited, in a failover
-        ),
-        "database.unavailable",
-    ),
+    **dict.fromkeys(("BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF"), "database.unavailable"),
+    **dict.fromkeys(("NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"), "database.unavailable"),
+    "UNBLOCKED": "database.unavailable",  # of who waited, in a failover
 }
 REDIS_MESSAGES = {
     "max number of clients": "database.unavailable",
@@ -58,46 +44,52 @@ REDIS_MESSAGES = {
 }
 # PostgreSQL tells no code when a login or a connection fails: the text is all there is. A server that
 # speaks another language ends as database.unclear.
-POSTGRESQL_MESSAGES = (
-    (r"authentication failed|no password supplied|does not exist|pg_hba\.conf", "database.auth"),
-    (r"permission denied for database|is not permitted to log in", "database.auth"),
-    (r"could not translate host name|failed to resolve host", "network.dns"),
-    (r"certificate verify failed", "network.tls"),
-    (
-        r"too many (clients|connections)|connection slots|starting up|shutting down|in recovery",
-        "database.unavailable",
-    ),
-    (r"Connection refused|[Ii]s the server running|timeout expired|SSL SYSCALL", "database.unavailable"),
-    (r"connection (is|has been|already) (closed|lost)|closed the connection", "database.unavailable"),
-    (r"terminating connection", "database.unavailable"),
-)
+POSTGRESQL_MESSAGES = {
+    r"authentication failed|no password supplied|does not exist|pg_hba\.conf": "database.auth",
+    r"permission denied for database|is not permitted to log in": "database.auth",
+    r"could not translate host name|failed to resolve host": "network.dns",
+    r"certificate verify failed": "network.tls",
+    r"too many (clients|connections)|connection slots|starting up|shutting down|in recovery": "database.unavailable",
+    r"Connection refused|[Ii]s the server running|timeout expired|SSL SYSCALL": "database.unavailable",
+    r"connection (is|has been|already) (closed|lost)|closed the connection": "database.unavailable",
+    r"terminating connection": "database.unavailable",
+}
+POSTGRESQL_ERRORS = {"psycopg.Error", "psycopg2.Error"}
+MYSQL_ERRORS = {"pymysql.Error", "MySQLdb.Error", "mysql.Error", "asyncmy.Error"}
+# The exceptions of PEP 249, which every driver has.
+DRIVERS = {
+    *("aiomysql", "asyncmy", "asyncpg", "django", "mysql", "MySQLdb", "oracledb", "psycopg", "psycopg2"),
+    *("pymysql", "sqlalchemy", "sqlite3"),
+}
+PEP_249 = {
+    **dict.fromkeys(("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"),
+    **dict.fromkeys(("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"),
+}
 
 
 def sqlstate(error: BaseException) -> Verdict | None:
     code = attribute(error, "sqlstate") or attribute(error, "pgcode")
-    if not isinstance(code, str) or not re.fullmatch(r"[0-9A-Z]{5}", code):
-        return None
-    if code.startswith(("HY", "XX")):  # a general error and an internal one
+    # HY is a general error, and XX an internal one.
+    if not isinstance(code, str) or not re.fullmatch(r"(?!HY|XX)[0-9A-Z]{5}", code):
         return None
     kinds = (SQLSTATES[code[:length]] for length in (5, 3, 2) if code[:length] in SQLSTATES)
     return Verdict(next(kinds, "database.query"), code=code)
 
 
 def postgresql(error: BaseException) -> Verdict | None:
-    if not {"psycopg.Error", "psycopg2.Error"}.intersection(names_of(error)):
+    if POSTGRESQL_ERRORS.isdisjoint(names_of(error)):
         return None
     message = message_of(error)
-    kinds = (kind for pattern, kind in POSTGRESQL_MESSAGES if re.search(pattern, message))
+    kinds = (kind for pattern, kind in POSTGRESQL_MESSAGES.items() if re.search(pattern, message))
     return next((Verdict(kind) for kind in kinds), None)
 
 
 def mysql(error: BaseException) -> Verdict | None:
     names = names_of(error)
-    if not any(driver in names for driver in MYSQL_DRIVERS):
+    if MYSQL_ERRORS.isdisjoint(names):
         return None
-    arguments = attribute(error, "args")
     number = whole_number(attribute(error, "errno"))
-    if number is None and arguments:
+    if number is None and (arguments := attribute(error, "args")):
         number = whole_number(arguments[0])
     if number in MYSQL_NUMBERS:
         return Verdict(MYSQL_NUMBERS[number], code=str(number))
@@ -110,9 +102,8 @@ def sqlite(error: BaseException) -> Verdict | None:
     code = whole_number(attribute(error, "sqlite_errorcode"))
     if code is None or "sqlite3.Error" not in names_of(error):
         return None
-    name = text(attribute(error, "sqlite_errorname"))
-    primary = code & 0xFF  # what is above tells variants of it apart
-    return Verdict(SQLITE_CODES.get(primary, "database.query"), code=name)
+    kind = SQLITE_CODES.get(code & 0xFF, "database.query")  # what is above tells variants of it apart
+    return Verdict(kind, code=text(attribute(error, "sqlite_errorname")))
 
 
 def redis(error: BaseException) -> Verdict | None:
@@ -120,45 +111,27 @@ def redis(error: BaseException) -> Verdict | None:
     if "redis.RedisError" not in names:
         return None
     message = message_of(error)
-    _, _, answer = message.rpartition(" of pipeline caused error: ")
-    prefix = answer.partition(" ")[0]
+    prefix = message.rpartition(" of pipeline caused error: ")[2].partition(" ")[0]
     if prefix in REDIS_PREFIXES:
         return Verdict(REDIS_PREFIXES[prefix], code=prefix)
     if "redis.ConnectionError" in names:
-        told = [kind for text, kind in REDIS_MESSAGES.items() if text in message]
-        if told:
-            return Verdict(told[0])
-    return _redis_names(error)
+        kinds = (kind for text, kind in REDIS_MESSAGES.items() if text in message)
+        return next((Verdict(kind) for kind in kinds), None)
+    return None
 
 
-# Most of these are a redis.ConnectionError too, which says no more than that there was none.
-_redis_names = by_name(
+# Most of Redis's are a redis.ConnectionError too, which says no more than that there was none.
+# A PendingRollbackError says that the connection was lost before.
+named = by_kind(
     {
-        "redis.AuthenticationError": "database.auth",
-        "redis.AuthenticationWrongNumberOfArgsError": "database.auth",
-        "redis.AuthorizationError": "database.auth",
-        "redis.NoPermissionError": "database.auth",
-        "redis.BusyLoadingError": "database.unavailable",
-        "redis.ClusterDownError": "database.unavailable",
-        "redis.MasterDownError": "database.unavailable",
-        "redis.OutOfMemoryError": "database.unavailable",
-        "redis.ReadOnlyError": "database.unavailable",
-        "redis.TryAgainError": "database.unavailable",
-        "redis.MaxConnectionsError": "database.pool",
-        "redis.LockError": "database.conflict",
-        "redis.WatchError": "database.conflict",
-        "redis.ResponseError": "database.query",
-    }
-)
-
-named = by_name(
-    {
-        "psycopg2.PoolError": "database.pool",
-        "psycopg_pool.PoolClosed": "database.pool",
-        "psycopg_pool.PoolTimeout": "database.pool",
-        "psycopg_pool.TooManyRequests": "database.pool",
-        "sqlalchemy.PendingRollbackError": "database.unavailable",  # it was lost before
-        "sqlalchemy.TimeoutError": "database.pool",
+        "database.auth": "redis.AuthenticationError redis.AuthenticationWrongNumberOfArgsError "
+        "redis.AuthorizationError redis.NoPermissionError",
+        "database.conflict": "redis.LockError redis.WatchError",
+        "database.pool": "psycopg2.PoolError psycopg_pool.PoolClosed psycopg_pool.PoolTimeout "
+        "psycopg_pool.TooManyRequests redis.MaxConnectionsError sqlalchemy.TimeoutError",
+        "database.query": "redis.ResponseError",
+        "database.unavailable": "redis.BusyLoadingError redis.ClusterDownError redis.MasterDownError "
+        "redis.OutOfMemoryError redis.ReadOnlyError redis.TryAgainError sqlalchemy.PendingRollbackError",
     }
 )
 
@@ -168,23 +141,8 @@ def invalidated(error: BaseException) -> Verdict | None:
     return Verdict("database.unavailable") if attribute(error, "connection_invalidated") is True else None
 
 
-def unclear(error: BaseException) -> Verdict | None:
-    """Tell a wrong statement from a lost connection by the exceptions of PEP 249, which every driver has."""
-    for name in names_of(error):
-        package, _, cls = name.partition(".")
-        if package in _DRIVERS and cls in _PEP_249:
-            return Verdict(_PEP_249[cls])
-    return None
-
-
-_DRIVERS = {
-    *("aiomysql", "asyncmy", "asyncpg", "django", "mysql", "MySQLdb", "oracledb", "psycopg", "psycopg2"),
-    *("pymysql", "sqlalchemy", "sqlite3"),
-}
-_PEP_249: dict[str, Any] = {
-    **dict.fromkeys(("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"),
-    **dict.fromkeys(("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"),
-}
+# Tells a wrong statement from a lost connection.
+unclear = by_name({f"{driver}.{name}": kind for driver in DRIVERS for name, kind in PEP_249.items()})
 
 # MySQL's numbers are more exact than the SQLSTATE that PyMySQL adds.
-RULES: list[Rule] = [named, mysql, sqlstate, postgresql, sqlite, redis]
+RULES: list[Rule] = [redis, named, mysql, sqlstate, postgresql, sqlite]

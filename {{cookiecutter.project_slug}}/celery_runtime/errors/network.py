@@ -4,26 +4,12 @@ import errno
 import socket
 import ssl
 
-from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_name, text, whole_number
+from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_kind, text, whole_number
 from celery_runtime.text import message_of
 
-CODES = {
-    errno.ETIMEDOUT: "network.timeout",
-    **dict.fromkeys(
-        (
-            errno.ECONNREFUSED,
-            errno.ECONNRESET,
-            errno.ECONNABORTED,
-            errno.EPIPE,
-            errno.ENOTCONN,
-            errno.EHOSTUNREACH,
-            errno.EHOSTDOWN,
-            errno.ENETUNREACH,
-            errno.ENETDOWN,
-            errno.ENETRESET,
-        ),
-        "network.unavailable",
-    ),
+UNAVAILABLE = {
+    *("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "ENOTCONN"),
+    *("EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENETRESET"),
 }
 RESOLVER_CODES = {
     value: name for name, value in vars(socket).items() if name.startswith("EAI_") and isinstance(value, int)
@@ -38,21 +24,9 @@ def bad_certificate(error: BaseException) -> Verdict | None:
 
 
 def closed(error: BaseException) -> Verdict | None:
-    # Before the operating system's errors: RemoteDisconnected is a ConnectionResetError.
     if type(error) is OSError and "closed connection" in message_of(error):  # of the package amqp
         return Verdict("network.disconnected")
-    return _closed_by_name(error)
-
-
-_closed_by_name = by_name(
-    {
-        "http.BadStatusLine": "network.disconnected",
-        "http.IncompleteRead": "network.disconnected",
-        "http.RemoteDisconnected": "network.disconnected",
-        "ssl.SSLEOFError": "network.disconnected",
-        "ssl.SSLZeroReturnError": "network.disconnected",
-    }
-)
+    return None
 
 
 def tls(error: BaseException) -> Verdict | None:
@@ -65,54 +39,40 @@ def operating_system(error: BaseException) -> Verdict | None:
     """Errors of sockets, told by their number: `except OSError` would take HTTP 401 and bad JSON too."""
     if not isinstance(error, OSError):
         return None
-    number = whole_number(attribute(error, "errno"))
+    number = whole_number(attribute(error, "errno")) or 0
     if isinstance(error, socket.gaierror):
-        return Verdict("network.dns", code=RESOLVER_CODES.get(number or 0))
-    if isinstance(error, TimeoutError):
-        return Verdict("network.timeout", code=errno.errorcode.get(number or 0))
-    if number in CODES:
-        return Verdict(CODES[number], code=errno.errorcode[number])
-    return None
+        return Verdict("network.dns", code=RESOLVER_CODES.get(number))
+    code = errno.errorcode.get(number)
+    if isinstance(error, TimeoutError) or code == "ETIMEDOUT":
+        return Verdict("network.timeout", code=code)
+    return Verdict("network.unavailable", code=code) if code in UNAVAILABLE else None
 
 
-named = by_name(
+# Before the operating system's errors: RemoteDisconnected is a ConnectionResetError.
+named = by_kind(
     {
-        "aiohttp.ClientConnectorDNSError": "network.dns",
-        "aiohttp.ClientConnectorCertificateError": "network.tls",
-        "aiohttp.ServerDisconnectedError": "network.disconnected",
-        "aiohttp.ClientPayloadError": "network.disconnected",
-        "botocore.ConnectTimeoutError": "network.timeout",
-        "botocore.ReadTimeoutError": "network.timeout",
-        "httpx.TimeoutException": "network.timeout",
-        "httpx.RemoteProtocolError": "network.disconnected",
-        "redis.TimeoutError": "network.timeout",
-        "requests.Timeout": "network.timeout",
-        "urllib3.NameResolutionError": "network.dns",
+        "network.dns": "aiohttp.ClientConnectorDNSError urllib3.NameResolutionError",
+        "network.disconnected": "aiohttp.ClientPayloadError aiohttp.ServerDisconnectedError http.BadStatusLine "
+        "http.IncompleteRead http.RemoteDisconnected httpx.RemoteProtocolError ssl.SSLEOFError ssl.SSLZeroReturnError",
+        "network.timeout": "botocore.ConnectTimeoutError botocore.ReadTimeoutError httpx.TimeoutException "
+        "redis.TimeoutError requests.Timeout",
+        "network.tls": "aiohttp.ClientConnectorCertificateError",
     }
 )
 
 # These say no more than that something went wrong on the way: what lies beneath them says it better.
-unspecific = by_name(
+unspecific = by_kind(
     {
-        "aiohttp.ClientConnectionError": "network.unavailable",
-        "amqp.RecoverableChannelError": "network.unavailable",
-        "amqp.RecoverableConnectionError": "network.unavailable",
-        "botocore.ConnectionClosedError": "network.disconnected",
-        "botocore.HTTPClientError": "network.unavailable",
-        "builtins.ConnectionError": "network.unavailable",
-        "httpx.NetworkError": "network.unavailable",
-        "httpx.ProxyError": "network.unavailable",
-        "kombu.OperationalError": "network.unavailable",
-        "redis.ConnectionError": "network.unavailable",
-        "requests.ChunkedEncodingError": "network.disconnected",
-        "requests.ConnectionError": "network.unavailable",
-        "requests.SSLError": "network.tls",
-        "smtplib.SMTPServerDisconnected": "network.disconnected",
-        "urllib3.MaxRetryError": "network.unavailable",
-        "urllib3.NewConnectionError": "network.unavailable",  # a ConnectTimeoutError by its bases
-        "urllib3.ProtocolError": "network.disconnected",
-        "urllib3.TimeoutError": "network.timeout",
+        "network.disconnected": "botocore.ConnectionClosedError requests.ChunkedEncodingError "
+        "smtplib.SMTPServerDisconnected urllib3.ProtocolError",
+        "network.timeout": "urllib3.TimeoutError",
+        "network.tls": "requests.SSLError",
+        # A NewConnectionError is a TimeoutError by its bases.
+        "network.unavailable": "aiohttp.ClientConnectionError amqp.RecoverableChannelError "
+        "amqp.RecoverableConnectionError botocore.HTTPClientError builtins.ConnectionError httpx.NetworkError "
+        "httpx.ProxyError kombu.OperationalError redis.ConnectionError requests.ConnectionError urllib3.MaxRetryError "
+        "urllib3.NewConnectionError",
     }
 )
 
-RULES: list[Rule] = [closed, tls, operating_system, named]
+RULES: list[Rule] = [closed, named, tls, operating_system]

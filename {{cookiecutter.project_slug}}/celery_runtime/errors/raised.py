@@ -29,10 +29,10 @@ class TaskError(Exception):
     ) -> None:
         super().__init__(message)
         self.kind = check_kind(kind or type(self).kind)
+        if isinstance(retry_after, timedelta):
+            retry_after = retry_after.total_seconds()
         if retry_after is not None:
-            self.retry_after = check_seconds(
-                retry_after.total_seconds() if isinstance(retry_after, timedelta) else retry_after
-            )
+            self.retry_after = check_seconds(retry_after)
 
     # Celery rebuilds the exceptions of results as `type(*args)`, pickle by this: the rest is state.
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """Rules for what another service answered: HTTP, SMTP, a message broker, a body that cannot be read."""
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -8,23 +7,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from celery_runtime.errors.verdict import (
-    Rule,
-    Verdict,
-    attribute,
-    by_name,
-    names_of,
-    whole_number,
-)
+from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_kind, names_of, whole_number
 from celery_runtime.text import message_of
 
 THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
+    *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown"),
+    *("Throttling", "ThrottlingException", "TooManyRequestsException"),
 }
 SMTP_AUTH_CODES = (530, 534, 535, 538)
 
@@ -54,21 +42,17 @@ def _status_and_headers(error: BaseException) -> tuple[int | None, Any]:
     if "aiohttp.ClientResponseError" in names:
         return whole_number(attribute(error, "status")), attribute(error, "headers")
     if "urllib3.ResponseError" in names:  # its Retry gave up; the response is gone
-        told = re.search(r"too many (\d{3}) error responses", message_of(error))
-        return (int(told[1]), None) if told else (None, None)
+        found = re.search(r"too many (\d{3}) error responses", message_of(error))
+        return (int(found[1]), None) if found else (None, None)
     response = attribute(error, "response")
     if "botocore.ClientError" in names and isinstance(response, dict):
-        return _botocore(response)
+        metadata, told = response.get("ResponseMetadata"), response.get("Error")
+        if not isinstance(metadata, dict):
+            return None, None
+        throttled = isinstance(told, dict) and told.get("Code") in THROTTLED  # with 400 as a rule
+        status = 429 if throttled else whole_number(metadata.get("HTTPStatusCode"))
+        return status, metadata.get("HTTPHeaders")
     return whole_number(attribute(response, "status_code")), attribute(response, "headers")
-
-
-def _botocore(response: dict[str, Any]) -> tuple[int | None, Any]:
-    metadata, error = response.get("ResponseMetadata"), response.get("Error")
-    if not isinstance(metadata, dict):
-        return None, None
-    throttled = isinstance(error, dict) and error.get("Code") in THROTTLED  # with 400 as a rule
-    status = 429 if throttled else whole_number(metadata.get("HTTPStatusCode"))
-    return status, metadata.get("HTTPHeaders")
 
 
 def _header(headers: Any, name: str) -> Any:
@@ -78,17 +62,14 @@ def _header(headers: Any, name: str) -> Any:
         return None
 
 
-def body(error: BaseException) -> Verdict | None:
-    # requests' JSONDecodeError is one of these, and an OSError as well.
-    return Verdict("external.invalid") if isinstance(error, json.JSONDecodeError) else None
-
-
 def smtp(error: BaseException) -> Verdict | None:
     names = names_of(error)
     if "smtplib.SMTPResponseException" in names:
         codes = [attribute(error, "smtp_code")]
     elif "smtplib.SMTPRecipientsRefused" in names:
-        codes = _refusals(attribute(error, "recipients"))
+        recipients = attribute(error, "recipients")
+        replies = recipients.values() if isinstance(recipients, Mapping) else ()
+        codes = [reply[0] for reply in replies if isinstance(reply, tuple) and reply]
     else:
         return None
     numbers = [number for number in map(whole_number, codes) if number is not None]
@@ -96,45 +77,29 @@ def smtp(error: BaseException) -> Verdict | None:
     number = min(numbers, default=0)
     if 400 <= number < 500:
         return Verdict("external.unavailable", code=str(number))
-    return Verdict(
-        "external.auth" if number in SMTP_AUTH_CODES else "external.rejected", code=str(number or "") or None
-    )
+    kind = "external.auth" if number in SMTP_AUTH_CODES else "external.rejected"
+    return Verdict(kind, code=str(number) if number else None)
 
 
-def _refusals(recipients: Any) -> list[Any]:
-    if not isinstance(recipients, Mapping):
-        return []
-    return [reply[0] for reply in recipients.values() if isinstance(reply, tuple) and reply]
-
-
-def amqp(error: BaseException) -> Verdict | None:
-    verdict = _amqp_names(error)
-    code = attribute(error, "reply_code")
+def named(error: BaseException) -> Verdict | None:
+    verdict = _named(error)
+    code = attribute(error, "reply_code")  # of AMQP
     return verdict and Verdict(verdict.kind, code=None if code is None else str(code))
 
 
-_amqp_names = by_name(
+# amqp.NotAllowed is an unknown virtual host. A JSONDecodeError of requests is an OSError as well.
+_named = by_kind(
     {
-        "amqp.AccessRefused": "external.auth",
-        "amqp.NotAllowed": "external.auth",  # an unknown virtual host
-        "amqp.ConnectionForced": "network.unavailable",
-        "amqp.NotFound": "external.rejected",
-        "amqp.PreconditionFailed": "external.rejected",
-        "amqp.ResourceLocked": "external.rejected",
-    }
-)
-
-named = by_name(
-    {
-        "aiohttp.ContentTypeError": "external.invalid",
-        "httpx.DecodingError": "external.invalid",
-        "requests.ContentDecodingError": "external.invalid",
-        "requests.JSONDecodeError": "external.invalid",
+        "external.auth": "amqp.AccessRefused amqp.NotAllowed",
+        "external.invalid": "aiohttp.ContentTypeError httpx.DecodingError json.JSONDecodeError "
+        "requests.ContentDecodingError requests.JSONDecodeError",
+        "external.rejected": "amqp.NotFound amqp.PreconditionFailed amqp.ResourceLocked",
+        "network.unavailable": "amqp.ConnectionForced",
     }
 )
 
 # A page of error 500 that is no JSON is an error 500.
-RULES: list[Rule] = [http, named, body, smtp, amqp]
+RULES: list[Rule] = [http, named, smtp]
 
 
 def seconds_from_retry_after(value: object) -> float | None:

@@ -3,25 +3,16 @@
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from celery_runtime.kinds import check_kind
 
 LONGEST_CHAIN = 50
 
 
-def is_seconds(value: object) -> TypeGuard[float]:
-    """Whether the value is a finite number from 0 on."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
 def check_seconds(value: object, name: str = "") -> float:
-    """Return the seconds.
-
-    Raises:
-        ValueError: they are not a finite number from 0 on.
-    """
-    if not is_seconds(value):
+    """Return the seconds; raise a `ValueError` if they are not a finite number from 0 on."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
         raise ValueError(f"{name and f'{name}='}{value!r} must be a number of seconds, 0 or more")
     return value
 
@@ -45,12 +36,7 @@ class Verdict(NamedTuple):
 
 
 def check_verdict(verdict: object) -> Verdict:
-    """Return the answer of a rule.
-
-    Raises:
-        TypeError: it is not a `Verdict`.
-        ValueError: there is no such kind, or its seconds are not a number.
-    """
+    """Return the answer of a rule; raise a `TypeError` or `ValueError` if its type, kind or seconds cannot be."""
     if not isinstance(verdict, Verdict):
         raise TypeError(f"{verdict!r} is not a Verdict")
     check_kind(verdict.kind)
@@ -101,6 +87,11 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
     return rule
 
 
+def by_kind(names: Mapping[str, str]) -> Rule:
+    """Return the rule `by_name` for a table the other way round: for each kind its names, with blanks between."""
+    return by_name({name: kind for kind, row in names.items() for name in row.split()})
+
+
 def chain_of(error: BaseException) -> Iterator[BaseException]:
     """Yield the exception and its causes, outermost first, suppressed contexts included.
 
@@ -119,13 +110,9 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         cause = link.__context__ if link.__cause__ is None else link.__cause__
         if cause is not None:
             waiting.append(cause)
-        # urllib3, and a pickled exception, keep a cause among the arguments alone.
-        waiting.extend(argument for argument in _arguments(link) if isinstance(argument, BaseException))
-
-
-def _arguments(error: BaseException) -> tuple[Any, ...]:
-    arguments = attribute(error, "args")
-    return arguments if isinstance(arguments, tuple) else ()
+        arguments = attribute(link, "args")
+        if isinstance(arguments, tuple):  # urllib3, and a pickled exception, keep a cause there alone
+            waiting.extend(argument for argument in arguments if isinstance(argument, BaseException))
 
 
 def attribute(error: object, name: str) -> Any:

@@ -30,14 +30,12 @@ class Retry(_Delays):
     """Run it again, at most `attempts` times in all, after a random part of a delay that doubles.
 
     Source: "full jitter" of Marc Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015.
+    A number that cannot be, and a `base` above its `cap`, is a `ValueError`.
 
     Args:
         attempts: runs in all that may end with an error of one rule; 3 is one run and two more.
         base: the longest delay before the second run, in seconds.
         cap: the longest delay of all, in seconds. A longer `Retry-After` is honoured.
-
-    Raises:
-        ValueError: one of them is not such a number, or `base` is above `cap`.
     """
 
     attempts: int = 5
@@ -50,14 +48,12 @@ class Wait(_Delays):
     """Run it again when the other side is ready, for as long as `max_age`; that spends no attempt.
 
     The delay is the one that `Retry-After` states; without one it doubles as that of `Retry` does.
+    It raises what `Retry` raises.
 
     Args:
         max_age: seconds from the first error of the rule. A `Retry-After` beyond it gives up at once.
         base: the longest first delay without `Retry-After`, in seconds.
         cap: the longest delay without `Retry-After`, in seconds.
-
-    Raises:
-        ValueError: one of them is not such a number, or `base` is above `cap`.
     """
 
     max_age: float = 3600.0
@@ -94,12 +90,11 @@ class Failures(NamedTuple):
 class Policy:
     """The rules of the project, and its bound on the age of any task.
 
+    It raises what `check_rules` raises, and a `ValueError` if the age is not a number of seconds.
+
     Args:
         actions: by kind; of several that fit, the longest kind counts. "" fits every kind.
         max_age: seconds from the first failure of a task, of whatever kind, after which it is given up.
-
-    Raises:
-        TypeError, ValueError: as `check_rules` does, or the age is not a number of seconds.
     """
 
     def __init__(self, actions: Mapping[str, Action], max_age: float) -> None:
@@ -116,7 +111,7 @@ class Policy:
             return None
         if isinstance(action, Retry) and failures.number >= action.attempts:
             return None
-        delay = _jittered(action.base, action.cap, failures.number)
+        delay = random.uniform(0, min(action.cap, action.base * 2.0 ** min(failures.number - 1, 63)))
         if verdict.retry_after is not None:
             asked = max(verdict.retry_after, SHORTEST_WAIT) * random.uniform(1, SPREAD)
             delay = asked if isinstance(action, Wait) else max(delay, asked)
@@ -126,12 +121,7 @@ class Policy:
 
 
 def check_rules(actions: Any) -> Mapping[str, Action]:
-    """Return the rules.
-
-    Raises:
-        TypeError: they are not a dict of kinds, or an action is not one of the three.
-        ValueError: there is no such kind, or its action cannot be a `Wait`.
-    """
+    """Return the rules; raise a `TypeError` or `ValueError` that says which kind or action cannot be."""
     if not isinstance(actions, Mapping):
         raise TypeError(f"the policy must be a dict of kinds, not {actions!r}")
     for kind, action in actions.items():
@@ -140,19 +130,12 @@ def check_rules(actions: Any) -> Mapping[str, Action]:
         if not isinstance(action, Action):
             raise TypeError(f"the policy of {kind!r} must be Retry(…), Wait(…) or Fail(), not {action!r}")
         if isinstance(action, Wait) and f"{kind}.".startswith("worker."):
-            raise ValueError(
-                f"the policy of {kind!r} must be Retry(…) or Fail(): a task that crashes its worker runs a few times"
-            )
+            reason = "a task that crashes its worker runs a few times"
+            raise ValueError(f"the policy of {kind!r} must be Retry(…) or Fail(): {reason}")
     return actions
 
 
 def _longest(kind: str, actions: Mapping[str, Action]) -> Rule | None:
-    while kind:
-        if kind in actions:
-            return Rule(kind, actions[kind])
+    while kind and kind not in actions:
         kind = kind.rpartition(".")[0]
-    return Rule("", actions[""]) if "" in actions else None
-
-
-def _jittered(base: float, cap: float, failures: int) -> float:
-    return random.uniform(0, min(cap, base * 2.0 ** min(failures - 1, 63)))
+    return Rule(kind, actions[kind]) if kind in actions else None

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, ClassVar, NoReturn
 
 import celery
@@ -80,8 +81,7 @@ class Task(celery.Task):
         except DECISIONS:
             raise
         except Exception as error:
-            request: Any = self.request
-            request.gave_up = error
+            self.request.gave_up = error
             raise
 
     def before_next_run(self, verdict: Verdict) -> None:
@@ -113,18 +113,11 @@ class Task(celery.Task):
         self._run_again(error, delay, history)
 
     def delay_of_next_run(self, request: Any, verdict: Verdict, history: AttemptHistory, now: float) -> float | None:
-        """Return the seconds until the task runs again, None if it is given up.
-
-        Args:
-            request: the `celery.app.task.Context` of the run that failed.
-            verdict: on that failure.
-            history: of all failures, that one included.
-            now: the time of that one, in seconds since the epoch.
-        """
+        """Return the seconds until the task runs again, None if it is given up. The history counts this failure."""
         policy = self.app.policy
         rule = policy.rule(verdict.kind, self.policy)
         failures = history.of(lambda kind: policy.rule(kind, self.policy) == rule)
-        delay: float | None = policy.delay(rule.action, verdict, failures, now)
+        delay = policy.delay(rule.action, verdict, failures, now)
         if delay is None or self._limit_is_reached(request, history) or _expires_before(request, now + delay):
             return None
         return round(delay, 3)
@@ -136,26 +129,17 @@ class Task(celery.Task):
 
     def _is_celerys(self, error: Exception) -> bool:
         """Whether Celery was told what to do about the error."""
-        if getattr(self.request, "gave_up", None) is error:
-            return True
-        return isinstance(error, tuple(getattr(self, "dont_autoretry_for", ())))
+        passed_on = tuple(getattr(self, "dont_autoretry_for", ()))
+        return getattr(self.request, "gave_up", None) is error or isinstance(error, passed_on)
 
     def _limit_is_reached(self, request: Any, history: AttemptHistory) -> bool:
-        most = self._own_limit()
-        if most is None:
+        """Whether `max_retries` is spent, if the task or a base of its own states it; None is no limit."""
+        own = takewhile(lambda cls: cls is not celery.Task, type(self).__mro__)
+        if self.max_retries is None or not any("max_retries" in vars(cls) for cls in own):
             return False
         rule = self.app.policy.rule
         spent = history.count(lambda kind: not isinstance(rule(kind, self.policy).action, Wait))
-        return spent + int(request.retries) > most
-
-    def _own_limit(self) -> int | None:
-        """Return `max_retries` if the task or a base of its own states it, None for no limit."""
-        for cls in type(self).__mro__:
-            if cls is celery.Task:
-                return None
-            if "max_retries" in vars(cls):
-                return self.max_retries
-        return None
+        return spent + int(request.retries) > self.max_retries
 
     def _run_again(self, error: Exception, delay: float, history: AttemptHistory) -> NoReturn:
         again = self.next_run(self.request, delay, history)
