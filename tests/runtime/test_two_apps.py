@@ -163,3 +163,27 @@ def test_a_stock_connection_to_the_same_server_is_in_another_pool(server):
 def test_the_logs_of_another_app_are_those_of_celery(server, tmp_path):
     with Place(tmp_path, server.url, "project stock").worker("stock") as worker:
         assert "INFO/MainProcess] stock@" in worker.output()
+
+
+def test_the_broker_and_the_results_in_the_dotenv_file_are_not_those_of_another_app(tmp_path):
+    place = Place(tmp_path, "redis://127.0.0.1:1/5", "project")
+    place.environment["APP_ENV"] = "development"
+    (tmp_path / ".env").write_text(
+        "CELERY_BROKER_URL=redis://127.0.0.1:1/8\nCELERY_RESULT_BACKEND=redis://127.0.0.1:1/9\n"
+    )
+    settings = """
+from celery_runtime.brokers import urls
+
+broker_url = urls.broker_url()
+result_backend = urls.results_url(broker_url)
+"""
+    (tmp_path / "shop/settings.py").write_text(PACKAGE["settings.py"] + settings)
+    place.run("""
+import celery
+
+other = celery.Celery("other", broker="redis://127.0.0.1:1/5", backend="redis://127.0.0.1:1/6")
+from shop import app
+
+assert (app.conf.broker_url, app.conf.result_backend) == ("redis://127.0.0.1:1/8", "redis://127.0.0.1:1/9")
+assert (other.conf.broker_url, other.conf.result_backend) == ("redis://127.0.0.1:1/5", "redis://127.0.0.1:1/6")
+""")

@@ -12,6 +12,9 @@ from dotenv import load_dotenv
 Default = TypeVar("Default", int, str, None)
 
 APP_ENVS = ("development", "production", "test")
+# Celery lets these win over the settings of every app in the process: those of `.env` are for this app alone.
+READ_BY_EVERY_APP = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+_of_this_app: dict[str, str] = {}
 ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -30,10 +33,12 @@ def read_dotenv(folder: Path) -> None:
     """Set the variables of `.env` in the folder, a text in UTF-8, except in tests; what is set already wins."""
     if os.environ.get("APP_ENV") == "test":
         return
+    unset = [name for name in READ_BY_EVERY_APP if name not in os.environ]
     try:
         load_dotenv(folder / ".env")
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{folder / '.env'} cannot be read ({error})", "Correct it.") from error
+    _of_this_app.update({name: os.environ.pop(name) for name in unset if name in os.environ})
 
 
 def app_env() -> str:
@@ -50,7 +55,7 @@ def is_development() -> bool:
 
 def text(name: str) -> str | None:
     """Return the variable, stripped; None when it is unset or blank."""
-    return os.environ.get(name, "").strip() or None
+    return os.environ.get(name, _of_this_app.get(name, "")).strip() or None
 
 
 def positive_integer(name: str, default: Default) -> int | Default:
