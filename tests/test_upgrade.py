@@ -64,7 +64,7 @@ def make_older(template: Path) -> None:
     append(runtime / "app.py", "# Edited since.\n")
     append(package / "celery_tasks" / Path(DELETED).name, "# Edited since.\n")
     (runtime / "obsolete.py").write_text("# Deleted since.\n")
-    for added_since in (runtime / "worker/memory.py", package / "celery_tasks/ex14_priorities.py"):
+    for added_since in (runtime / "worker/task_process.py", package / "celery_tasks/ex14_priorities.py"):
         added_since.unlink()
     (runtime / "text.py").rename(runtime / "words.py")
     replace(project / "pyproject.toml", '"structlog>=25"', '"structlog>=24"')

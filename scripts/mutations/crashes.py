@@ -107,7 +107,7 @@ MUTATIONS = (
         "one quarantined task waits at a time",
         f"{RUNTIME}/worker/quarantine.py",
         """        if self._alone is not None:
-            self._free_process()
+            self._semaphore.release()
             self._return_later(request)
             return
 """,
@@ -117,14 +117,14 @@ MUTATIONS = (
     Mutation(
         "a run that a deploy has interrupted has not crashed",
         f"{RUNTIME}/worker/request.py",
-        "                self.end()\n                return",
-        "                return",
+        "            self.end()\n            return",
+        "            return",
         "test_a_task_that_deploys_have_interrupted",
     ),
     Mutation(
         "a pool without processes has a quarantine too",
         f"{RUNTIME}/worker/quarantine.py",
-        "worker.semaphore if counts else None",
+        'worker.semaphore if getattr(worker.pool_cls, "uses_semaphore", False) else None',
         "worker.semaphore",
         "test_a_pool_without_processes",
     ),
@@ -138,8 +138,8 @@ MUTATIONS = (
     Mutation(
         "a SIGTERM lets tasks end before it",
         f"{RUNTIME}/worker/worker.py",
-        "threading.Timer(seconds,",
-        "threading.Timer(0,",
+        "time.sleep(max(seconds, 0))",
+        "pass",
         "test_a_sigterm",
     ),
     Mutation(
@@ -151,7 +151,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the memory of a task is bounded",
-        f"{RUNTIME}/worker/memory.py",
+        f"{RUNTIME}/worker/task_process.py",
         "    if megabytes:",
         "    if False:",
         "test_what_eats_its_memory",
@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "nor where its end is told",
         f"{RUNTIME}/worker/request.py",
-        "case TimeLimitExceeded() if self._already_cancelled:",
-        "case TimeLimitExceeded() if False:",
+        "            return self._already_cancelled  # it did not heed",
+        "            return False  # it did not heed",
         "test_a_task_that_does_not_heed and rabbitmq",
     ),
     Mutation(

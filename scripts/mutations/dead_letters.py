@@ -15,15 +15,15 @@ MUTATIONS = (
     Mutation(
         "a killed process is told from an error",
         f"{RUNTIME}/worker/request.py",
-        "        return Outcome.CRASHED",
-        "        return Outcome.OTHER",
+        "return not (is_known or self._success_was_stored())",
+        "return False",
         "test_guards or test_what_kills_its_process",
     ),
     Mutation(
         "a Reject leaves a dead letter",
         f"{RUNTIME}/worker/request.py",
-        "return Outcome.OTHER if error.requeue else Outcome.REJECTED",
-        "return Outcome.OTHER",
+        "case exceptions.Reject(reason=reason, requeue=requeue) if not requeue:",
+        "case exceptions.Reject(reason=reason, requeue=requeue) if False:",
         "test_dead_letters",
     ),
     Mutation(
@@ -35,7 +35,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an unknown task leaves a dead letter",
-        f"{RUNTIME}/worker/screening.py",
+        f"{RUNTIME}/worker/consumer.py",
         "        self._store(message, Rejection(kinds.UNKNOWN_TASK,",
         "        (message, Rejection(kinds.UNKNOWN_TASK,",
         "test_dead_letters",
@@ -140,7 +140,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a malformed message is rejected",
-        f"{RUNTIME}/worker/screening.py",
+        f"{RUNTIME}/worker/consumer.py",
         "                check(message)\n",
         "                pass\n",
         "test_malformed_messages",
@@ -161,9 +161,9 @@ MUTATIONS = (
     ),
     Mutation(
         "what Celery does not expect of a message does not end the worker",
-        f"{RUNTIME}/worker/screening.py",
-        "            if self._is_of_connection(error):",
-        "            if True:",
+        f"{RUNTIME}/worker/consumer.py",
+        "            if isinstance(error, (MemoryError, *self.connection_errors))",
+        "            if True",
         "test_malformed_messages",
     ),
     Mutation(

@@ -104,8 +104,8 @@ MUTATIONS = (
     Mutation(
         "a message of a task that the filter leaves out returns to the queue",
         f"{RUNTIME}/worker/consumer.py",
-        "if not self.app.task_modules.owns_left_out(name):",
-        "if True:",
+        "if self.app.task_modules.owns_left_out(name):",
+        "if False:",
         "test_selection",
     ),
     Mutation(

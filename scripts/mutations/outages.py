@@ -27,8 +27,8 @@ MUTATIONS = (
     Mutation(
         "what was handed out anew is not given back",
         f"{RUNTIME}/worker/consumer.py",
-        "            return  # its connection is gone",
-        "            return message.reject(requeue=True)  # its connection is gone",
+        "        if qos is self.qos:  # else its connection is gone",
+        "        if True:  # else its connection is gone",
         "test_a_message_whose_connection_is_gone",
     ),
     Mutation(
@@ -48,8 +48,8 @@ MUTATIONS = (
     Mutation(
         "a worker waits until Redis takes writes",
         f"{RUNTIME}/worker/connection_loss.py",
-        "        connection.default_channel.check_writes()\n",
-        "        pass\n",
+        "                conn.default_channel.check_writes()\n",
+        "                pass\n",
         "test_refusals",
     ),
     Mutation(
@@ -89,8 +89,8 @@ MUTATIONS = (
     ),
     Mutation(
         "a result waits for a server that takes no writes for a while",
-        f"{RUNTIME}/worker/results.py",
-        "    backend.exception_safe_to_retry = partial(_is_temporary, backend.exception_safe_to_retry)\n",
+        f"{RUNTIME}/worker/task_process.py",
+        "    backend.exception_safe_to_retry = is_temporary\n",
         "",
         "test_no_room",
     ),

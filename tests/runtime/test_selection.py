@@ -1,5 +1,7 @@
 from types import SimpleNamespace
 
+import pytest
+
 from celery_runtime.worker.consumer import Consumer
 
 PUBLISH = """
@@ -43,4 +45,6 @@ def test_a_selection_that_matches_nothing_keeps_the_worker_from_starting(copy):
 def test_a_message_whose_connection_is_gone_is_left_to_its_broker():
     # In a pool of threads, a timer can ask for its return just as the connection is lost: too rare to cause it.
     reconnected = SimpleNamespace(qos="that of the new connection")
-    Consumer._return(reconnected, "a message that nobody may touch", "that of the connection it came by")
+    Consumer._if_connected(
+        reconnected, "that of the connection it came by", pytest.fail, "somebody touched the message"
+    )

@@ -20,7 +20,7 @@ from celery_runtime.brokers import embedded
 from celery_runtime.brokers.connection import patient
 from celery_runtime.discovery import loading
 from celery_runtime.environment import ConfigurationError
-from celery_runtime.worker import memory, results
+from celery_runtime.worker import task_process
 
 if TYPE_CHECKING:
     from celery_runtime.dead_letters import DeadLetters
@@ -125,7 +125,7 @@ class Celery(celery.Celery):
             return
         if self.task_modules.problems:  # the fatal ones have ended the process before
             click.secho(loading.describe(self.task_modules.problems), fg="yellow", bold=True, err=True)
-        memory.check(self.conf.get("task_memory_limit"))
+        task_process.check_memory_limit(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
             # Beat has redirected sys.stderr into its log by now.
@@ -133,8 +133,8 @@ class Celery(celery.Celery):
 
     def _prepare_process(self, **_: Any) -> None:
         if celery.current_app == self:
-            memory.limit_process(self.conf.get("task_memory_limit"))
-            results.wait_for_results(self.backend)
+            task_process.limit_memory(self.conf.get("task_memory_limit"))
+            task_process.wait_for_results(self.backend)
 
     def _count_revoked(self, sender: Any, request: Any, expired: bool, **_: Any) -> None:
         from celery_runtime.worker.request import count_without_dead_letter  # only a worker has loaded it

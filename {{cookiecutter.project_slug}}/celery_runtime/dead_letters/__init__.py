@@ -14,7 +14,7 @@ Each failure has one author. An older entry of its task is replaced, or stays be
                     Celery's signals   an error of a task with a base of its own        replaced
     worker's main   request.py         hard time limit, `Reject`, crashed runs          replaced
     process                            an error that its process may not have stored    stays
-                    screening.py       a malformed message, an unknown task             replaced
+                    consumer.py        a malformed message, an unknown task             replaced
                                        a message that would have ended the worker       stays
                                        bytes that are not a message                     has a new id
 """

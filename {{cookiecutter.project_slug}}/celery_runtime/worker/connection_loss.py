@@ -1,9 +1,7 @@
 """Wait for a broker that is away, and keep what belongs to it until it is back.
 
-Runs in: worker main process.
-
-On Redis, running tasks go on, and the next connection acknowledges them. RabbitMQ redelivers them at once:
-there the worker ends them.
+Runs in: worker main process. On Redis, running tasks go on, and the next connection acknowledges them. RabbitMQ
+redelivers them at once: there the worker ends them.
 """
 
 import time
@@ -22,8 +20,7 @@ from celery_runtime.worker.liveness import Liveness
 
 logger = get_logger(__name__)
 
-PAUSE = 1.0  # seconds
-LONGEST_PAUSE = 5.0  # seconds between two attempts
+PAUSE, LONGEST_PAUSE = 1.0, 5.0  # seconds between two attempts
 
 
 class ReconnectingConsumer(consumer.Consumer):
@@ -34,15 +31,12 @@ class ReconnectingConsumer(consumer.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._liveness = Liveness(self.timer, self.app.conf.worker_liveness_interval)
-        # Delivery tags, which Redis gets when it is back: those to requeue, with the time of the loss, …
-        self._not_requeued: dict[str, float] = {}
-        self._not_acknowledged: set[str] = set()  # … and those of tasks that have ended
+        # Delivery tags, of which Redis is told when it is back.
+        self._not_requeued: dict[str, float] = {}  # with the time of the loss
+        self._not_acknowledged: set[str] = set()  # of tasks that have ended
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Wait until the broker can be worked with: log that once, and come back soon after it does.
-
-        Celery logs every attempt as an error, and waits up to 30 seconds for the next.
-        """
+        """Wait until the broker can be worked with. Celery would log each attempt, and wait up to 30 s for the next."""
         conf = self.app.conf
         if not conf[self._get_connection_retry_type(self.first_connection_attempt)]:
             return super().ensure_connected(conn)
@@ -59,13 +53,15 @@ class ReconnectingConsumer(consumer.Consumer):
             self._liveness.touch()
             state.maybe_shutdown()
 
-        most = conf.broker_connection_max_retries
         while True:
-            conn.ensure_connection(tell, most, 1, 1, LONGEST_PAUSE, callback=go_on)
-            refusal = _refusal(conn)
-            if refusal is None:
+            conn.ensure_connection(tell, conf.broker_connection_max_retries, 1, 1, LONGEST_PAUSE, callback=go_on)
+            try:
+                conn.default_channel.check_writes()
                 break
-            tell(refusal, PAUSE)
+            except (*conn.connection_errors, *conn.channel_errors) as error:
+                if not isinstance(error, conn.connection_errors) and not refuses_for_now(error):
+                    break  # no waiting mends it
+                tell(error, PAUSE)
             conn.close()
             time.sleep(PAUSE)
             go_on()
@@ -115,12 +111,3 @@ class ReconnectingConsumer(consumer.Consumer):
     def shutdown(self) -> None:
         super().shutdown()
         self._liveness.end()
-
-
-def _refusal(connection: Any) -> Exception | None:
-    """Return the error of a broker that answers, but cannot be worked with for now."""
-    try:
-        connection.default_channel.check_writes()
-    except (*connection.connection_errors, *connection.channel_errors) as error:
-        return error if isinstance(error, connection.connection_errors) or refuses_for_now(error) else None
-    return None

@@ -1,42 +1,53 @@
-"""Return messages to their queue that this worker must not run, or not yet; hand the others to the pool.
+"""Decide about each message: reject it, return it to its queue, hold it until its time, or hand it to the pool.
 
-Runs in: worker main process.
+Runs in: worker main process. Celery would log a message that no worker can run, arguments and all, and drop it, or end
+on it: here it becomes a dead letter. Celery would reject one that is for other workers of the project: here it returns.
+
+Celery holds a message with a countdown or an ETA unacked until it is due. Redis redelivers what is held longer than its
+visibility timeout, and RabbitMQ closes the channel of a consumer that holds it longer than its consumer_timeout. So a
+long delay is made of hops: the message returns to its queue in time, for whichever worker is next; the body of its task
+does not run for that, and its ETA stays as it is. What has become due returns as well, instead of joining the pool's
+own line, where the first comes first: it then runs in order of priority, as soon as its worker has a process free.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from celery import signals
+from celery.app.task import Context
+from celery.exceptions import NotRegistered
 from celery.utils.log import get_logger
+from celery.utils.time import maybe_make_aware
 from celery.worker import state
 
+from celery_runtime import kinds
 from celery_runtime.brokers import urls
-from celery_runtime.worker import delays
+from celery_runtime.dead_letters import build
 from celery_runtime.worker.connection_loss import ReconnectingConsumer
-from celery_runtime.worker.quarantine import RETURN_AFTER, Quarantine
-from celery_runtime.worker.screening import ScreeningConsumer
+from celery_runtime.worker.message_schema import Rejection, check
+from celery_runtime.worker.quarantine import Quarantine
 
 logger = get_logger(__name__)
 
+RETURN_AFTER = 1.0  # seconds; at once, a worker would toss a message to and fro in a busy loop
 
-class Consumer(ScreeningConsumer, ReconnectingConsumer):
-    """Returns messages that other workers of the project are to run, and those held until their time.
 
-    Celery would reject the first as unknown, and hold the second longer than brokers allow.
-    """
-
-    on_task_request: Any
+class Consumer(ReconnectingConsumer):
+    """Rejects messages on which a worker would end, and stores each as a dead letter first; returns others."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._named_left_out: set[str] = set()
         self._quarantine = Quarantine(self)
-        self._give_to_pool = self.on_task_request
-        self.on_task_request = self._on_task_request
+        self.on_task_request = self._quarantine.handle
         # Half of what the broker allows: the messages that are due wait for a process as well.
         self._longest_hop = urls.longest_hold(self.app.conf) / 2
 
     def connect(self) -> Any:
         connection = super().connect()
+        connection.transport.on_unreadable = self._reject_bytes  # read by redis_transport.py alone
         self._quarantine.settle()
         return connection
 
@@ -56,52 +67,137 @@ class Consumer(ScreeningConsumer, ReconnectingConsumer):
         self._quarantine.settle()
         self.task_consumer.channel.requeue_held()
 
-    def on_valid_message(self, handle: Callable[[Any], None], message: Any) -> None:
-        delays.shorten(message, self._longest_hop, self.app.timezone)
-        handle(message)
+    def update_strategies(self) -> None:
+        for task in self.app.tasks.values():
+            if task.Request == "celery.worker.request:Request":
+                task.Request = "celery_runtime.worker.request:Request"
+            if task.acks_late:
+                # Celery would run it again without a bound, or count otherwise. The policy does it instead.
+                task.reject_on_worker_lost = task.retry_on_worker_lost = False
+        super().update_strategies()
 
-    def _on_task_request(self, request: Any) -> None:
-        if not self._quarantine.takes(request):
-            self._give_to_pool(request)
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
+        handle = super().create_task_handler(*args, **options)
+
+        def on_task_received(message: Any) -> None:
+            with self._outliving(message):
+                check(message)
+                self._shorten_delay(message)
+                handle(message)
+
+        return on_task_received
+
+    def _shorten_delay(self, message: Any) -> None:
+        """Give a message that is not due for long the ETA at which this worker is to return it.
+
+        One that is due loses its ETA, so that it runs now. The broker keeps its own copy, as it was published.
+        """
+        headers = message.headers
+        message.was_delayed = False  # read by request.py
+        if not headers.get("eta"):
+            return
+        with suppress(OverflowError, ValueError):  # Celery rejects it
+            eta = maybe_make_aware(datetime.fromisoformat(headers["eta"]), self.app.timezone)
+            now = datetime.now(UTC)
+            message.was_delayed = eta <= now
+            headers["eta"] = None if eta <= now else min(eta, now + timedelta(seconds=self._longest_hop)).isoformat()
+
+    @contextmanager
+    def _outliving(self, message: Any) -> Iterator[None]:
+        """Reject a message where the block raises `Rejection`, or what would end the worker, again and again."""
+        slots = self.controller.semaphore
+        free = slots.value if slots else 0
+        try:
+            yield
+        except Rejection as rejection:
+            self._reject(message, rejection)
+        except Exception as error:
+            # On Redis, kombu counts a KeyError among the errors of a connection: the worker would reconnect for ever.
+            if isinstance(error, (MemoryError, *self.connection_errors)) and not isinstance(error, KeyError):
+                raise
+            with suppress(Exception):  # it may be one that no traceback can be made of
+                logger.exception("a message would have ended the worker")
+            if slots and slots.value < free:  # taken for it, and it does not run
+                slots.release()
+            if not message.acknowledged:
+                why = Rejection(kinds.MALFORMED, f"{type(error).__name__}: {error}")
+                # A pool without processes may have stored the task's own error, which knows the cause better.
+                self._reject(message, why, error, keep=True)
 
     def apply_eta_task(self, request: Any) -> None:
-        self.outlive(request.message, self._apply_eta_task, request)
-
-    def _apply_eta_task(self, request: Any) -> None:
-        if not delays.waits(request.message):
-            super().apply_eta_task(request)
-        elif request.revoked():
-            self.qos.decrement_eventually()  # no other worker would run it either
-        else:
-            state.task_ready(request)
-            self.in_loop(self._return, request.message, self.qos)
+        with self._outliving(request.message):
+            if not request.message.headers.get("eta"):  # a message of Celery 3 has it in its body
+                super().apply_eta_task(request)
+            elif request.revoked():
+                self.qos.decrement_eventually()  # no other worker would run it either
+            else:
+                state.task_ready(request)
+                self._in_loop(self._if_connected, self.qos, self._return, request.message)
 
     def _limit_post_eta(self, request: Any, _bucket: Any, _tokens: int) -> None:
         # A private hook of Celery 5.7: tasks with a rate limit come here instead.
         self.apply_eta_task(request)
 
-    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
-        name = message.headers.get("task") or message.payload["task"]
-        if not self.app.task_modules.owns_left_out(name):
-            super().on_unknown_task(body, message, exc)
-            return
-        if name not in self._named_left_out:
-            self._named_left_out.add(name)
-            logger.warning("%s is not selected in this worker: its messages return to the queue", name)
-        # A message that is held must not count against the prefetch limit, or the worker stands still.
-        self.qos.increment_eventually()
-        self.timer.call_after(RETURN_AFTER, self.in_loop, (self._return, message, self.qos))
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        # Compression that cannot be undone; the check has rejected whatever else cannot be decoded.
+        self._reject(message, Rejection(kinds.UNDECODABLE, f"{type(exc).__name__}: {exc}"), exc)
 
-    def in_loop(self, act: Callable[..., None], *args: Any) -> None:
-        """Act for a timer in the thread that may use the connection."""
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        self._reject(message, Rejection(kinds.MALFORMED, str(exc)), exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        headers = message.headers if "task" in message.headers else message.payload
+        name, id_ = headers["task"], headers["id"]
+        if self.app.task_modules.owns_left_out(name):
+            if name not in self._named_left_out:
+                self._named_left_out.add(name)
+                logger.warning("%s is not selected in this worker: its messages return to the queue", name)
+            # A message that is held must not count against the prefetch limit, or the worker stands still.
+            self.qos.increment_eventually()
+            self.return_later(self._return, message)
+            return
+        self._store(message, Rejection(kinds.UNKNOWN_TASK, f"no task file of this worker has {name}"))
+        message.reject_log_error(logger, self.connection_errors)
+        try:
+            # A caller that waits for the result learns of it.
+            self.app.backend.mark_as_failure(id_, NotRegistered(name), request=Context(id=id_, task=name))
+        except Exception as error:  # noqa: BLE001 - a result backend that is away does not end the worker
+            logger.error("the result of the unknown task %s[%s] was not stored: %s", name, id_, error)
+        if self.event_dispatcher:
+            self.event_dispatcher.send("task-failed", uuid=id_, exception=f"NotRegistered({name!r})")
+        signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=id_)
+
+    def return_later(self, give_back: Callable[..., None], *args: Any) -> None:
+        """Have a message given back to its queue in a while, if the connection by which it came is still there."""
+        self.timer.call_after(RETURN_AFTER, self._in_loop, (self._if_connected, self.qos, give_back, *args))
+
+    def _in_loop(self, act: Callable[..., None], *args: Any) -> None:
+        """Act for a timer, which may have a thread of its own, in the thread that may use the connection."""
         if self.hub:
             act(*args)
-        else:  # the timers have a thread of their own
+        else:
             self.call_soon(act, *args)
 
-    def _return(self, message: Any, qos: Any) -> None:
-        if qos is not self.qos:
-            return  # its connection is gone, and the message may be another worker's by now
-        qos.decrement_eventually()
-        qos.update()  # or this worker would take it back at once, into its own line
+    def _if_connected(self, qos: Any, give_back: Callable[..., None], *args: Any) -> None:
+        if qos is self.qos:  # else its connection is gone, and the message may be another worker's by now
+            give_back(*args)
+
+    def _return(self, message: Any) -> None:
+        self.qos.decrement_eventually()
+        self.qos.update()  # or this worker would take it back at once, into its own line
         message.reject_log_error(logger, self.connection_errors, requeue=True)
+
+    def _reject(self, message: Any, why: Rejection, error: Exception | None = None, keep: bool = False) -> None:
+        self._store(message, why, keep_existing=keep)
+        message.reject_log_error(logger, self.connection_errors)
+        signals.task_rejected.send(sender=self, message=message, exc=error)
+
+    def _store(self, message: Any, rejection: Rejection, keep_existing: bool = False) -> None:
+        entry = build.of_message(self.app, message, rejection.kind, rejection.reason, self.hostname)
+        logger.error("a message was rejected: %s", rejection.reason, extra={"kind": rejection.kind})
+        self.app.dead_letters.add(entry, keep_existing=keep_existing)
+
+    def _reject_bytes(self, item: bytes, queue: str, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        logger.error("an item that is not a message was taken out of the queue %s: %s", queue, reason)
+        self.app.dead_letters.add(build.of_bytes(item, queue, reason, self.hostname))

@@ -1,7 +1,4 @@
-"""Keep the file from which the liveness probe, `health.py`, reads that a worker's loop turns, and its state.
-
-Runs in: worker main process.
-"""
+"""Keep the file that tells the liveness probe, `health.py`, how a worker is. Runs in: worker main process."""
 
 import itertools
 import os
@@ -17,12 +14,7 @@ logger = get_logger(__name__)
 
 
 class Liveness:
-    """The file of one worker. A worker that cannot keep one logs that, and runs without.
-
-    Args:
-        timer: the timer of the worker's loop.
-        interval: seconds between two touches; the limit of the probe must be well above it.
-    """
+    """The file of one worker, touched each `interval` seconds. A worker that cannot keep one logs that."""
 
     def __init__(self, timer: Any, interval: float) -> None:
         self._file: TextIO | None = None
@@ -55,8 +47,8 @@ def _locked_file(folder: Path) -> TextIO:
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
-    is_named = health.FOLDER_VARIABLE in os.environ  # a volume may be another user's
-    if not is_named and (not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid()):
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_own and health.FOLDER_VARIABLE not in os.environ:  # a volume may be another user's
         raise PermissionError(f"{folder} is a link or another user's; {health.FOLDER_VARIABLE} names another")
     for number in itertools.count():
         file = (folder / f"worker-{number}").open("a")

@@ -1,15 +1,14 @@
 """Check that a message is a task as Celery writes it: a worker breaks on some that are not.
 
-Runs in: worker main process.
-
-Celery reads parts of a message in its main process without looking at their types, and a worker that ends on
-one gets it again when it starts anew. Each type below was found by breaking a worker.
-
-Source: celery/worker/strategy.py and request.py, Celery 5.7.
+Runs in: worker main process. There Celery reads parts of a message without looking at their types, and a worker that
+ends on one gets it again when it starts anew. Each type below was found by breaking a worker. Source:
+celery/worker/strategy.py and request.py, Celery 5.7.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
+from inspect import getmembers
 from typing import Any
 
 from celery.app.task import Context
@@ -21,8 +20,36 @@ from celery_runtime.brokers.rabbitmq_transport import UNREADABLE
 from celery_runtime.text import is_name
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
+_SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one cannot be encoded
+_TASK: dict[str, Any] = {"task": str, "args": list | tuple | None, "kwargs": dict | None, "options": dict | None}
 
-# What each part must be, where it is stated: see `_is`.
+
+def _is(words: str, value: Any) -> bool:
+    return TYPES[words](value)
+
+
+def _is_moment(value: Any) -> bool:
+    try:
+        return 1 < datetime.fromisoformat(value).year < 9999  # others overflow in another time zone
+    except (TypeError, ValueError):
+        return False
+
+
+TYPES: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str) and not _SURROGATE.search(value),
+    "number": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31,
+    "number up to 255": lambda value: _is("number", value) and value <= 255,
+    "seconds": lambda value: value is None or _is("number", value) or (isinstance(value, float) and 0 <= value < 2**31),
+    "pair of seconds": lambda pair: _is("list", pair) and len(pair) == 2 and all(_is("seconds", one) for one in pair),
+    "moment": _is_moment,
+    "list": lambda value: isinstance(value, list | tuple),
+    "list of texts": lambda value: _is("list", value) and all(isinstance(one, str) for one in value),
+    "dict of names": lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value),
+    "task": lambda value: isinstance(value, dict) and all(isinstance(value.get(name), _TASK[name]) for name in _TASK),
+    "list of tasks": lambda value: all(_is("task", one) for one in (value if _is("list", value) else [value])),
+}
+
+# What each part must be, where it is stated.
 LINKS = {**dict.fromkeys(("callbacks", "errbacks", "chain"), "list of tasks"), "chord": "task"}
 FIELDS = {
     **dict.fromkeys(("eta", "expires"), "moment"),
@@ -37,16 +64,11 @@ FIELDS = {
 PROPERTIES = {"reply_to": "text", "correlation_id": "text", "priority": "number up to 255"}
 
 
-def _is_data(name: str) -> bool:
-    value = getattr(Context, name)
-    return not (name.startswith("_") or callable(value) or isinstance(value, property))
-
-
 # Headers and `embed` become attributes of `task.request`. These would overwrite its methods and private
 # state, and those what the headers say.
-_HIDDEN = {name for name in dir(Context) if not _is_data(name)} | {"called_directly", "is_eager"}
+_METHODS = dict(getmembers(Context, lambda value: callable(value) or isinstance(value, property)))
+_HIDDEN = {name for name in dir(Context) if name.startswith("_")}.union(_METHODS, ("called_directly", "is_eager"))
 _NOT_EMBEDDED = set(dir(Context)) - set(LINKS)
-_SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one cannot be encoded
 
 
 class Rejection(Exception):
@@ -54,8 +76,7 @@ class Rejection(Exception):
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(kind, reason)
-        self.kind = kind
-        self.reason = reason
+        self.kind, self.reason = kind, reason
 
 
 def check(message: Any) -> None:
@@ -65,38 +86,29 @@ def check(message: Any) -> None:
     _require(UNREADABLE not in properties, str(properties.get(UNREADABLE)))
     _check_types(properties, PROPERTIES)
     _require(_is("dict of names", headers), "its headers are not a dict of names")
-    is_of_celery_3 = "task" not in headers  # which wrote everything into the body
-    if not is_of_celery_3:
+    if "task" in headers:
         _check_fields(headers)
-    if len(message.body or b"") > LARGEST_BODY:
-        raise Rejection(kinds.TOO_LARGE, f"its body has more than {LARGEST_BODY} bytes")
-    payload = _decoded(message)
-    if not is_shallow(payload) or not is_shallow(headers):
-        raise Rejection(kinds.TOO_LARGE, f"it is nested more than {DEEPEST} deep")
-    if is_of_celery_3:
-        _require(_is("dict of names", payload) and "task" in payload, "it names no task")
-        fields = {**payload, **headers}  # Celery lets the headers win
-        _check_fields(fields)
-        args, kwargs, embed = fields.get("args", []), fields.get("kwargs", {}), None
-    else:
-        is_body = _is("list", payload) and len(payload) == 3
-        _require(is_body, "its body is not a list of args, kwargs and embed")
-        args, kwargs, embed = payload
-    _require(_is("list", args), "its args are not a list")
-    _require(_is("dict of names", kwargs), "its kwargs are not a dict of names")
-    if embed:
-        is_embed = _is("dict of names", embed) and _NOT_EMBEDDED.isdisjoint(embed)
-        _require(is_embed, "its embed is not a dict of links")
-        _check_types(embed, LINKS)
-
-
-def _decoded(message: Any) -> Any:
+    _require(len(message.body or b"") <= LARGEST_BODY, f"its body has more than {LARGEST_BODY} bytes", kinds.TOO_LARGE)
     try:
-        return message.payload
+        payload = message.payload
     except (ContentDisallowed, SerializerNotInstalled) as error:
         raise Rejection(kinds.REFUSED_CONTENT, str(error)) from error
     except Exception as error:  # a decoder can raise anything
         raise Rejection(kinds.UNDECODABLE, f"{type(error).__name__}: {error}") from error
+    _require(is_shallow(payload) and is_shallow(headers), f"it is nested more than {DEEPEST} deep", kinds.TOO_LARGE)
+    if "task" in headers:
+        _require(_is("list", payload) and len(payload) == 3, "its body is not a list of args, kwargs and embed")
+        args, kwargs, embed = payload
+    else:  # Celery 3 wrote everything into the body
+        _require(_is("dict of names", payload) and "task" in payload, "it names no task")
+        fields = {**payload, **headers}  # Celery lets the headers win
+        _check_fields(fields)
+        args, kwargs, embed = fields.get("args", []), fields.get("kwargs", {}), None
+    _require(_is("list", args), "its args are not a list")
+    _require(_is("dict of names", kwargs), "its kwargs are not a dict of names")
+    if embed:
+        _require(_is("dict of names", embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is not a dict of links")
+        _check_types(embed, LINKS)
 
 
 def _check_fields(fields: dict[str, Any]) -> None:
@@ -108,43 +120,10 @@ def _check_fields(fields: dict[str, Any]) -> None:
 
 def _check_types(parts: dict[str, Any], types: dict[str, str]) -> None:
     for name, words in types.items():
-        if (value := parts.get(name)) is not None and not _is(words, value):
-            raise Rejection(kinds.MALFORMED, f"its {name} is not a {words}")
+        value = parts.get(name)
+        _require(value is None or _is(words, value), f"its {name} is not a {words}")
 
 
-def _require(is_right: bool, reason: str) -> None:
+def _require(is_right: bool, reason: str, kind: str = kinds.MALFORMED) -> None:
     if not is_right:
-        raise Rejection(kinds.MALFORMED, reason)
-
-
-def _is(words: str, value: Any) -> bool:
-    """Return whether a value is what these words say."""
-    match words:
-        case "text":
-            return isinstance(value, str) and not _SURROGATE.search(value)
-        case "number":
-            return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
-        case "number up to 255":
-            return _is("number", value) and value <= 255
-        case "seconds":
-            return value is None or _is("number", value) or (isinstance(value, float) and 0 <= value < 2**31)
-        case "pair of seconds":
-            return _is("list", value) and len(value) == 2 and all(_is("seconds", one) for one in value)
-        case "moment":
-            try:
-                return 1 < datetime.fromisoformat(value).year < 9999  # others overflow in another time zone
-            except (TypeError, ValueError):
-                return False
-        case "list":
-            return isinstance(value, list | tuple)
-        case "list of texts":
-            return _is("list", value) and all(isinstance(one, str) for one in value)
-        case "dict of names":
-            return isinstance(value, dict) and all(isinstance(name, str) for name in value)
-        case "list of tasks":
-            return all(_is("task", one) for one in (value if _is("list", value) else [value]))
-        case "task":
-            parts = {"task": str, "args": list | tuple | None, "kwargs": dict | None, "options": dict | None}
-            is_dict = isinstance(value, dict)
-            return is_dict and all(isinstance(value.get(name), types) for name, types in parts.items())
-    raise ValueError(words)
+        raise Rejection(kind, reason)

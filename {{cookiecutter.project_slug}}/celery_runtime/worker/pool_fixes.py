@@ -1,9 +1,8 @@
 """Work around bugs of the process pool of Celery 5.7.
 
-Runs in: worker main process. Every function takes the `AsynPool` of the worker.
-
-Source: celery/concurrency/asynpool.py (`_event_process_exit`, `_track_child_process`,
-`_create_timelimit_handlers`), billiard/pool.py (`_join_exited_workers`), Celery 5.7.
+Runs in: worker main process. Every function takes the `AsynPool` of the worker. Source: celery/concurrency/asynpool.py
+(`_event_process_exit`, `_track_child_process`, `_create_timelimit_handlers`), billiard/pool.py
+(`_join_exited_workers`), Celery 5.7.
 """
 
 import time
@@ -16,10 +15,9 @@ GRACE = 5.0  # seconds
 def notice_at_once(pool: Any, hub: Any) -> None:
     """Notice at once that a process has ended. Call it before the pool is registered with the loop.
 
-    Celery learns of it by the end of a pipe, which closes slightly before `waitpid` succeeds. It checks once,
-    too early, and then notices only in its sweep every 5 s: until then a task that killed its process seems
-    to run, and may come to its time limit. A worker that reconnects in that time ends with "file descriptor
-    is None".
+    Celery learns of it by the end of a pipe, which closes slightly before `waitpid` succeeds. It checks once, too soon,
+    and then notices only in its sweep every 5 s: until then a task that killed its process seems to run, and may come
+    to its time limit. A worker that reconnects in that time ends with "file descriptor is None".
     """
     for process in pool._pool:
         if getattr(process, "_sentinel_poll", True) is None:  # no longer watched, and not yet gone
@@ -39,8 +37,8 @@ def notice_at_once(pool: Any, hub: Any) -> None:
 def drop_late_soft_limits(pool: Any) -> None:
     """Drop a soft limit that is not below the hard one. Call it after the pool is registered with the loop.
 
-    Celery looks for the hard limit only once the soft one has come. The soft one is that of the settings,
-    where a task or a call states a time limit alone.
+    Celery looks for the hard limit only once the soft one has come. The soft one is that of the settings, where a task
+    or a call states a time limit alone.
     """
     start_timers = pool.on_timeout_set
 
@@ -60,8 +58,7 @@ def end_soon(pool: Any, job: Any) -> None:
 def put_off_overdue(pool: Any, timer: Any) -> None:
     """Postpone the time limits that came while the loop stood still, as while it waits for its broker.
 
-    Celery acts on them at once. Their tasks may have ended meanwhile, which the worker does not know yet, or
-    be about to store their results.
+    Celery acts on them at once. Their tasks may have ended without the worker knowing it, or be about to store results.
     """
     now = time.monotonic()
     for due, _, entry in timer.queue:

@@ -1,14 +1,11 @@
 """Quarantine tasks that crash workers: bound how often each may, and keep that from its neighbours.
 
-Runs in: worker main process.
+Runs in: worker main process. A task whose worker crashed runs once more as usual: it may have been a neighbour of the
+culprit. After another crash it is quarantined: it runs alone in its worker, so that the next crash proves its guilt.
+The policy's rule for `worker.lost` bounds the runs in all, and the last of them leaves a dead letter.
 
-A task whose worker crashed runs once more as usual: it may have been a neighbour of the culprit. After
-another crash it is quarantined: it runs alone in its worker, so that the next crash proves its guilt. The
-policy's rule for `worker.lost` bounds the runs in all, and the last of them leaves a dead letter.
-
-Alone means: it begins when nothing else runs in this worker, and until it has ended nothing else does.
-Messages that come meanwhile, those of such tasks too, return to their queue, for other workers. A pool
-without a semaphore runs it beside others.
+Alone means: it begins when nothing else runs in this worker, and until it has ended nothing else does. Messages that
+come meanwhile, of such tasks too, return to their queue. A pool without a semaphore runs it beside others.
 """
 
 from typing import Any
@@ -22,35 +19,31 @@ from celery_runtime.worker.request import Request
 logger = get_logger(__name__)
 
 LOOK_EVERY = 0.2  # seconds between two looks whether the others have ended
-RETURN_AFTER = 1.0  # seconds; at once, a worker would toss a message to and fro in a busy loop
 
 
 class Quarantine:
     """Decides about each task of a worker's consumer before it runs."""
 
     def __init__(self, consumer: Any) -> None:
-        self._consumer = consumer
-        self._timer = consumer.timer
+        self._consumer, worker = consumer, consumer.controller
         self._broker = broker_of(consumer.app)
-        worker = consumer.controller
-        self._run = worker._process_task  # gives a request to the pool, for which a process is free
+        self._run_when_free = consumer.on_task_request
+        self._run = worker._process_task  # for which a process is free
         # It counts the free processes. Pools of another sort never give back what they took of it.
-        counts = getattr(worker.pool_cls, "uses_semaphore", False)
-        self._semaphore = worker.semaphore if counts else None
+        self._semaphore: Any = worker.semaphore if getattr(worker.pool_cls, "uses_semaphore", False) else None
         self._alone: Request | None = None  # the one that is quarantined, or waits for the others to end
         self._ended: set[str] = set()  # the ids of runs whose crash notes are to be deleted
 
-    def takes(self, request: Any) -> bool:
-        """Return whether it takes over: it may be a run after a crash, or another one is to be alone."""
+    def handle(self, request: Any) -> None:
+        """Give a request to the pool, unless it may be a run after a crash, or another one is to be alone."""
         if self._alone is not None:
             self._return_later(request)
         elif not isinstance(request, Request) or not request.may_have_begun:
-            return False
+            self._run_when_free(request)
         elif self._semaphore:
             self._semaphore.acquire(self._admit, request)
         else:
             self._admit(request)
-        return True
 
     def lose_connection(self) -> None:
         """Forget the request that waits to be alone: the broker redelivers it."""
@@ -69,7 +62,7 @@ class Quarantine:
 
     def _admit(self, request: Request) -> None:
         if self._alone is not None:
-            self._free_process()
+            self._semaphore.release()
             self._return_later(request)
             return
         try:
@@ -81,7 +74,8 @@ class Quarantine:
         if request.has_crashed_too_often(crashes):
             request.give_up()
             self._on_end(request)
-            self._free_process()
+            if self._semaphore:
+                self._semaphore.release()
         elif not crashes or not self._semaphore:
             self._begin(request)
         else:
@@ -93,7 +87,7 @@ class Quarantine:
         if self._alone is not request:
             return
         if any(other is not request for other in tuple(state.reserved_requests)):
-            self._timer.call_after(LOOK_EVERY, self._begin_when_alone, (request,))
+            self._consumer.timer.call_after(LOOK_EVERY, self._begin_when_alone, (request,))
         else:
             request.message.channel.renew(request.message.delivery_tag)  # it may have waited for long
             self._begin(request)
@@ -119,13 +113,4 @@ class Quarantine:
 
     def _return_later(self, request: Any) -> None:
         state.task_ready(request)
-        arguments = (self._return, request, self._consumer.qos)
-        self._timer.call_after(RETURN_AFTER, self._consumer.in_loop, arguments)
-
-    def _return(self, request: Any, qos: Any) -> None:
-        if qos is self._consumer.qos:  # else its connection is gone, and the broker redelivers it
-            request.reject(requeue=True)
-
-    def _free_process(self) -> None:
-        if self._semaphore:
-            self._semaphore.release()
+        self._consumer.return_later(request.reject, True)

@@ -1,12 +1,8 @@
-"""Handle the ends of a run that the process of the task cannot report: killed, timed out, cancelled.
-
-Runs in: worker main process.
-"""
+"""Handle ends of a run that its process cannot report: killed, timed out, cancelled. Runs in: worker main process."""
 
 import time
 from collections import Counter
 from collections.abc import Callable
-from enum import Enum, auto
 from typing import Any, ClassVar
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
@@ -22,28 +18,13 @@ from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry.history import AttemptHistory
 from celery_runtime.retry.policy import Fail, Retry
-from celery_runtime.worker.delays import was_delayed
 from celery_runtime.worker.pool_fixes import end_soon
 
 logger = get_logger(__name__)
 
+WITHOUT_PROCESS = (Terminated, WorkerLostError, SystemExit, KeyboardInterrupt)
 # How many tasks of this worker ended without a result and without a dead letter, by the reason.
 without_dead_letter: "Counter[str]" = Counter()
-
-
-class Outcome(Enum):
-    """How a run has ended without a result: who stores the dead letter, and whether that overwrites another.
-
-    The process of the task knows its own errors best, and the main process the others. One of these, a hard
-    time limit, comes by `Request.on_timeout`.
-    """
-
-    INTERRUPTED = auto()  # nobody: this worker has ended the run, and the broker redelivers the message
-    IGNORED = auto()  # nobody: the task raised Ignore
-    REJECTED = auto()  # the main process, overwriting: the task raised Reject, without requeue
-    CRASHED = auto()  # the main process, overwriting, unless it publishes a next run: the process is gone
-    FAILED = auto()  # the process of the task; where that could not, the main process, never overwriting
-    OTHER = auto()  # nobody: a retry, a requeue, a revoked task, a success that was stored before the crash
 
 
 class Request(request.Request):
@@ -53,19 +34,18 @@ class Request(request.Request):
     outlived_connection = False  # the worker lost its broker during the run, and has it back
     on_end: Callable[["Request"], None] | None = None  # called once, however the run ends
     _crashed_runs = 0  # those that are missing from its attempt history
-    _is_given_up = False
-    _is_stored = False
+    _is_given_up = _is_stored = False
     _success: Any = None
 
     @property
     def may_have_begun(self) -> bool:
         """Whether an earlier run may have taken its worker with it."""
-        return self.task.acks_late and (self.delivery_info["redelivered"] or was_delayed(self.message))
+        return self.task.acks_late and (self.delivery_info["redelivered"] or self.message.was_delayed)
 
     def has_crashed_too_often(self, notes: int) -> bool:
         """Remember how many crash notes there are; return whether the task may not run again."""
         # Without a delay, the first run writes no crash note: it counts too.
-        self._crashed_runs = notes if was_delayed(self.message) else notes + 1
+        self._crashed_runs = notes if self.message.was_delayed else notes + 1
         policy = self.app.policy
         own = getattr(self.task, "policy", None)  # its base may not be the project's
         rule = policy.rule(kinds.LOST, own)
@@ -78,11 +58,10 @@ class Request(request.Request):
         """End a task that took its worker with it, so that it does not run again."""
         self._is_given_up = True
         try:
-            raise WorkerLostError(how or f"its worker was lost in {self._crashed_runs} runs")
-        except WorkerLostError:
-            crash = ExceptionInfo()
-        try:
-            self.on_failure(crash)
+            try:
+                raise WorkerLostError(how or f"its worker was lost in {self._crashed_runs} runs")
+            except WorkerLostError:
+                self.on_failure(ExceptionInfo())
         except Exception:  # the dead letter comes first; most likely the result could not be stored
             logger.exception("the end of %s[%s] could not be reported", self.name, self.id)
             self.acknowledge()
@@ -133,58 +112,54 @@ class Request(request.Request):
                 self.acknowledge()
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
-        # With `return_ok`, the process of the task has handled the error.
+        # The process of the task knows its own errors best: with `return_ok`, it has handled this one, and what it has
+        # stored stays. This process stores the others, and a hard time limit, which comes by `on_timeout`.
         error = exc_info.exception
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
+        if self._is_interrupted(error):
+            state.task_ready(self)
+            self.end()
+            return
         traceback_text = str(exc_info.traceback)
-        match self._outcome_of(error):
-            case Outcome.INTERRUPTED:
-                state.task_ready(self)
-                self.end()
-                return
-            case Outcome.IGNORED:
+        match error:
+            case exceptions.Ignore():
                 count_without_dead_letter("ignored", self.name, self.id)
-            case Outcome.REJECTED:
-                self._store(*_reason_of(error), traceback_text=traceback_text)
-            case Outcome.CRASHED:
-                if self._runs_again(error, traceback_text):
+            case exceptions.Reject(reason=BaseException() as reason, requeue=requeue) if not requeue:
+                self._store(reason, classify(reason), traceback_text=traceback_text)
+            case exceptions.Reject(reason=reason, requeue=requeue) if not requeue:
+                verdict = Verdict(kinds.REJECTED, origin="celery.exceptions.Reject")
+                self._store(RuntimeError(reason), verdict, traceback_text=traceback_text)
+            case exceptions.Reject() | exceptions.Retry():
+                pass  # it runs again
+            case Terminated() | WorkerLostError() | SystemExit() | KeyboardInterrupt():
+                if self._has_crashed(error) and self._runs_again(error, traceback_text):
                     return
-            case Outcome.FAILED if not return_ok or self.outlived_connection:
+            case _ if not return_ok or self.outlived_connection:
                 self._store(error, classify(error), keep_existing=True, traceback_text=traceback_text)
         if isinstance(error, MemoryError):
             # Celery would end the whole worker for it. The process of the task has reported it: both live on.
             state.task_ready(self)
             self.acknowledge()
-            return
-        super().on_failure(exc_info, send_failed_event, return_ok)
+        else:
+            super().on_failure(exc_info, send_failed_event, return_ok)
 
-    def _outcome_of(self, error: Any) -> Outcome:
-        match error:
-            case exceptions.Ignore():
-                return Outcome.IGNORED
-            case exceptions.Reject():
-                return Outcome.OTHER if error.requeue else Outcome.REJECTED
-            case exceptions.Retry():
-                return Outcome.OTHER
-            case TimeLimitExceeded() if self._already_cancelled:
-                return Outcome.INTERRUPTED  # it did not heed the signal
-            case Terminated() | WorkerLostError() | SystemExit() | KeyboardInterrupt():
-                return self._outcome_without_process(error)
-        return Outcome.FAILED
-
-    def _outcome_without_process(self, error: BaseException) -> Outcome:
-        if self._already_revoked:
-            return Outcome.OTHER
+    def _is_interrupted(self, error: BaseException) -> bool:
+        """Whether this worker has ended the run, so that the broker redelivers the message."""
+        if isinstance(error, TimeLimitExceeded):
+            return self._already_cancelled  # it did not heed the signal
+        is_final = self._already_revoked or (self._is_given_up and isinstance(error, WorkerLostError))
+        if is_final or not isinstance(error, WITHOUT_PROCESS):
+            return False
         # A signal to the whole process group reaches the processes of tasks as well.
         stops = self.worker_stops or state.should_terminate or state.should_stop is not None
-        is_ours = self._already_cancelled or (self.task.acks_late and stops)
-        if is_ours and not (self._is_given_up and isinstance(error, WorkerLostError)):
-            return Outcome.INTERRUPTED
+        return self._already_cancelled or (self.task.acks_late and stops)
+
+    def _has_crashed(self, error: BaseException) -> bool:
+        """Whether a process is gone that was to report the end of the run, and nobody has revoked the task."""
         is_celerys = self.task.retry_on_worker_lost and not self.task.acks_late  # it runs the task again
-        if isinstance(error, Terminated) or is_celerys or self._success_was_stored():
-            return Outcome.OTHER
-        return Outcome.CRASHED
+        is_known = self._already_revoked or isinstance(error, Terminated) or is_celerys
+        return not (is_known or self._success_was_stored())
 
     def _success_was_stored(self) -> Any:
         if self._success is None:  # Celery asks a second time; each waits for the results' server
@@ -196,9 +171,8 @@ class Request(request.Request):
         task, context = self.task, self._context
         verdict = Verdict(kinds.LOST, origin=type(error).__name__)
         failures = self._failures(0 if self._is_given_up else 1)
-        delay = None
-        if not self._is_given_up and task.acks_late and hasattr(task, "next_run"):
-            delay = task.delay_of_next_run(context, verdict, failures, time.time())
+        may = not self._is_given_up and task.acks_late and hasattr(task, "next_run")
+        delay = task.delay_of_next_run(context, verdict, failures, time.time()) if may else None
         if delay is None:
             self._store(error, verdict, failures=failures)
             return False
@@ -232,13 +206,6 @@ class Request(request.Request):
         self._is_stored = self._context.recorded = True  # the second is read by the recorder
         entry = build.of_task(self.task, self._context, error, verdict, **known)
         self.app.dead_letters.add(entry, keep_existing=keep_existing)
-
-
-def _reason_of(error: Any) -> tuple[BaseException, Verdict]:
-    """Return what a `Reject` is about."""
-    if isinstance(error.reason, BaseException):
-        return error.reason, classify(error.reason)
-    return RuntimeError(error.reason), Verdict(kinds.REJECTED, origin="celery.exceptions.Reject")
 
 
 def count_without_dead_letter(reason: str, name: str, task_id: str) -> None:

@@ -1,13 +1,9 @@
-"""Stop the worker gently, within a time.
-
-Runs in: worker main process.
-"""
+"""Stop the worker gently, within a time. Runs in: worker main process."""
 
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,24 +18,20 @@ from celery_runtime.worker.request import Request
 
 LOOK_EVERY = 0.2  # seconds
 STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
-# Seconds. A terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on: it comes twice.
-ONE_PRESS = 1.0
+ONE_PRESS = 1.0  # seconds; a terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on a second time
 
 
 class Worker(worker.Worker):
     """Celery's, with another SIGTERM and Ctrl+C: it takes nothing new, and ends when all tasks have ended.
 
-    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; tasks that have not
-    ended by then, or by a second Ctrl+C, return to their queue. Celery's own soft shutdown sleeps for all of
-    that time, and answers neither the broker nor a probe meanwhile. Its warm one waits for the tasks outside
-    its loop, where another thread acknowledges them: some are not, and run twice.
+    After a SIGTERM there is a time for that, the setting `worker_soft_shutdown_timeout`; tasks that have not ended by
+    then, or by a second Ctrl+C, return to their queue. Celery's own soft shutdown sleeps for all of that time, and
+    answers neither the broker nor a probe meanwhile. Its warm one waits for the tasks outside its loop, where another
+    thread acknowledges them: some are not, and run twice.
     """
 
-    _is_stopping = False
-    _has_deadline = False
+    _is_stopping = _has_deadline = _takes_nothing = _was_idle = False
     _interrupted_at: float | None = None
-    _takes_nothing = False
-    _was_idle = False
 
     def on_start(self) -> None:
         super().on_start()
@@ -71,8 +63,17 @@ class Worker(worker.Worker):
         self._has_deadline = True
         seconds = self.app.conf.worker_soft_shutdown_timeout
         self._stop_gently("SIGTERM", f"running tasks may end within {seconds:g} s, or return to their queue")
-        self._after(seconds, os.kill, os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
-        self._after(seconds + self.app.conf.worker_exit_timeout, self._exit_at_last)
+        threading.Thread(target=self._end_in_time, args=(seconds,), daemon=True).start()
+
+    def _end_in_time(self, seconds: float) -> None:
+        time.sleep(max(seconds, 0))
+        os.kill(os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
+        time.sleep(self.app.conf.worker_exit_timeout)
+        # The stop hangs: the broker is silent, or a task runs in a thread, which nothing can end.
+        safe_say("worker: ends now; the tasks that still run will run again")
+        with suppress(Exception):
+            self.consumer.requeue_running()
+        os._exit(EX_FAILURE)
 
     def _on_sigint(self, *_: Any) -> None:
         now = time.monotonic()
@@ -91,29 +92,14 @@ class Worker(worker.Worker):
         if not self.hub or not state.reserved_requests:
             state.should_stop = EX_OK
 
-    def _after(self, seconds: float, act: Callable[..., None], *args: Any) -> None:
-        timer = threading.Timer(seconds, act, args)
-        timer.daemon = True
-        timer.start()
-
-    def _exit_at_last(self) -> None:
-        """End a stop that hangs: the broker is silent, or a task runs in a thread, which nothing can end."""
-        safe_say("worker: ends now; the tasks that still run will run again")
-        with suppress(Exception):
-            self.consumer.requeue_running()
-        os._exit(EX_FAILURE)
-
     def _look(self) -> None:
         """Look after the pool and the stop. The loop calls it, as its next timer at any time."""
         before, self._looked_at = self._looked_at, time.monotonic()
         prefork = getattr(self.pool, "_pool", None)
         if self._looked_at - before > STANDSTILL and hasattr(prefork, "on_timeout_set"):
             put_off_overdue(prefork, self.timer)
-        if self._is_stopping:
-            self._stop_when_idle()
-
-    def _stop_when_idle(self) -> None:
-        """Take nothing new, and end when all is acknowledged."""
+        if not self._is_stopping:
+            return
         if not self._takes_nothing:
             self._takes_nothing = True
             self.consumer.task_consumer.cancel()

@@ -1,0 +1,46 @@
+"""Prepare a task process: bound its memory, and have its results wait until they can be stored.
+
+Runs in: task process. Without the bound, the kernel ends some process when the machine has no memory left, perhaps
+another one. Without the wait, a task that is done would fail for its result; a client does not wait. Source:
+celery/backends/base.py (`_ensure_retryable`), Celery 5.7.
+"""
+
+import sys
+from typing import Any
+
+from celery_runtime.environment import ConfigurationError
+from celery_runtime.errors.classify import classify
+
+MEGABYTE = 1024 * 1024
+
+
+def check_memory_limit(megabytes: int | None) -> None:
+    """Raise `ConfigurationError` where the platform has no such limit. Runs in: worker main process."""
+    if megabytes and sys.platform != "linux":
+        problem = "CELERY_TASK_MEMORY_LIMIT is set, and only Linux can enforce it"
+        raise ConfigurationError(problem, "Unset it on this machine.")
+
+
+def limit_memory(megabytes: int | None) -> None:
+    """Bound the data of this process, without files and shared memory: what asks for more gets a `MemoryError`."""
+    if megabytes:
+        import resource  # not on Windows
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes * MEGABYTE, hard))
+
+
+def wait_for_results(backend: Any) -> None:
+    """Have a result backend try again for longer, and after errors that it does not know.
+
+    It does not know all that pass: Django's a refused connection, and that of Redis a failover.
+    """
+    is_known = backend.exception_safe_to_retry
+
+    def is_temporary(error: Exception) -> bool:
+        root, _, detail = classify(error).kind.partition(".")
+        return is_known(error) or (root in ("network", "database") and detail not in ("auth", "query"))
+
+    backend.always_retry = True
+    backend.max_retries, backend.max_sleep_between_retries_ms = 120, 1000  # a minute in all: the pauses are random
+    backend.exception_safe_to_retry = is_temporary
