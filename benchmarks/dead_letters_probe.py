@@ -98,7 +98,7 @@ class Probe:
                 entry = self.entry(one, float(number - one))
                 member = f"{entry.kind}\t{entry.summary.task}\t{entry.id}"
                 pipeline.hset(self.store.keys[0], entry.id, f"{member}\n{entry.to_json()}")
-                pipeline.zadd(self.store.keys[1], {member: entry.summary.last_failure.timestamp()})
+                pipeline.zadd(self.store.keys[1], {member: entry.summary.last_failure})
                 if one % TOGETHER == TOGETHER - 1:
                     pipeline.execute()
             pipeline.execute()

@@ -127,7 +127,7 @@ MUTATIONS = (
     Mutation(
         "a requeue says which entries it means",
         f"{RUNTIME}/commands/dead_letters.py",
-        "        if chosen == DeadLetterFilter() and not all:",
+        "        if DeadLetterFilter(ids, **chosen) == DeadLetterFilter() and not all:",
         "        if False:",
         "test_dead_letter_commands",
     ),

@@ -186,7 +186,7 @@ def requeue() -> list[str]:
 
 def requeue_with_pauses() -> list[str]:
     """Requeue all at a rate, with RabbitMQ's store closed at each pause; each task fails again at once."""
-    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq_reading")
+    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq")
     module.LONGEST_OPEN_WITH_PAUSES = 0.0
 
     def fail_again(id_: str) -> None:

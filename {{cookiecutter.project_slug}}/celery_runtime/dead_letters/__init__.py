@@ -23,7 +23,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Unpack
 
@@ -62,8 +62,8 @@ class Requeued:
         refused: for each id that stays, the reason.
     """
 
-    ids: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    ids: list[str]
+    refused: dict[str, str]
 
 
 class DeadLetters:
@@ -97,11 +97,7 @@ class DeadLetters:
 
     @cached_property
     def redact(self) -> redaction.Redact:
-        """The function that masks arguments.
-
-        Raises:
-            ConfigurationError: the setting names none.
-        """
+        """The function that masks arguments; a `ConfigurationError` where the setting names none."""
         named = self.app.conf.get("dead_letter_redact") or redaction.mask_secrets
         try:
             return symbol_by_name(named) if isinstance(named, str) else named
@@ -167,22 +163,19 @@ class DeadLetters:
         Raises:
             ValueError: neither `all` nor anything else is stated.
         """
-        done = Requeued()
+        refused: dict[str, str] = {}
         most_requeues = None if force else self.most_requeues
 
         def requeue(opened: OpenStore, stored: StoredEntry) -> bool:
             entry = stored.load()
             if reason := obstacle(self.app, entry, most_requeues):
-                done.refused[entry.id] = reason
-            elif opened.requeue(stored, partial(publish, self.app, entry)):
-                done.ids.append(entry.id)
-            else:
+                refused[entry.id] = reason
+                on_each(entry.id)
                 return False
-            on_each(entry.id)
-            return reason is None
+            return opened.requeue(stored, partial(publish, self.app, entry))
 
-        self._each(_stated(DeadLetterFilter(ids, **chosen), all), requeue, limit, 1 / rate if rate else 0.0)
-        return done
+        pause = 1 / rate if rate else 0.0
+        return Requeued(self._each(requeue, DeadLetterFilter(ids, **chosen), all, limit, on_each, pause), refused)
 
     def purge(
         self,
@@ -193,40 +186,40 @@ class DeadLetters:
         **chosen: Unpack[FilterArguments],
     ) -> list[str]:
         """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
-        removed: list[str] = []
 
         def remove(opened: OpenStore, stored: StoredEntry) -> bool:
-            if not opened.remove(stored):
-                return False
-            removed.append(stored.summary.id)
-            on_each(stored.summary.id)
-            return True
+            return opened.remove(stored)
 
-        self._each(_stated(DeadLetterFilter(ids, **chosen), all), remove, limit)
-        return removed
+        return self._each(remove, DeadLetterFilter(ids, **chosen), all, limit, on_each)
 
     def _each(
         self,
-        chosen: DeadLetterFilter,
         act: Callable[[OpenStore, StoredEntry], bool],
+        chosen: DeadLetterFilter,
+        all: bool,
         limit: int | None,
+        on_each: Callable[[str], object],
         pause: float = 0.0,
-    ) -> None:
-        """Act on each entry that fits, until `limit` acts were of use, with a pause after each of these."""
-        acted = 0
+    ) -> list[str]:
+        """Act on each entry that fits, until `limit` acts were of use; return the ids of these."""
+        if chosen == DeadLetterFilter() and not all:
+            raise ValueError("state ids, kind, task or older_than, or all=True for every dead letter")
+        done: list[str] = []
         try:
             with self.store.open() as opened:
                 for stored in opened.find(chosen):
-                    if acted == limit:
+                    if len(done) == limit:
                         break
                     if act(opened, stored):
-                        acted += 1
+                        done.append(stored.summary.id)
+                        on_each(stored.summary.id)
                         opened.rest(pause)
         except StoreError as error:
-            error.done = acted
+            error.done = len(done)
             raise
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"{acted} were dealt with before") from error
+            raise KeyboardInterrupt(f"{len(done)} were dealt with before") from error
+        return done
 
 
 class _AsJSON(dict[str, Any]):
@@ -234,9 +227,3 @@ class _AsJSON(dict[str, Any]):
 
     def __repr__(self) -> str:
         return json.dumps(self, ensure_ascii=False)
-
-
-def _stated(chosen: DeadLetterFilter, all: bool) -> DeadLetterFilter:
-    if chosen == DeadLetterFilter() and not all:
-        raise ValueError("state ids, kind, task or older_than, or all=True for every dead letter")
-    return chosen

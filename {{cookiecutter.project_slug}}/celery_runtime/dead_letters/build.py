@@ -30,13 +30,10 @@ def of_task(
     failures: AttemptHistory | None = None,
     traceback_text: str | None = None,
 ) -> DeadLetter:
-    """Return the entry of a task that has failed for good.
+    """Return the entry of a task that has failed for good, by the request of its last run.
 
-    Args:
-        request: the `celery.app.task.Context` of its last run.
-        verdict: on the error; that of `classify` where there is none yet.
-        failures: those of the task, this one included, where they were counted already.
-        traceback_text: where the error itself has no traceback any more.
+    `verdict` and `failures`, this one included, are those that were made already; `traceback_text` is stated
+    where the error itself has no traceback any more.
     """
     verdict = verdict or classify(error)
     now = time.time()
@@ -65,17 +62,12 @@ def of_task(
 
 
 def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
-    """Return the entry of a message that a worker rejects.
+    """Return the entry of a `kombu.Message` that a worker rejects; its headers may be anything.
 
-    Args:
-        message: a `kombu.Message` whose headers may be anything.
-        kind: one of those of `message` in kinds.py.
-        problem: what is wrong with it, for people.
-        worker: the node name of the worker.
+    `kind` is one of those of `message` in kinds.py, `problem` is for people, `worker` a node name.
     """
     headers = message.headers if isinstance(message.headers, dict) else {}
-    properties = message.properties if isinstance(message.properties, dict) else {}
-    priority = properties.get("priority")
+    priority = message.properties.get("priority") if isinstance(message.properties, dict) else None
     signature = _signature_of_message(message) if kind == kinds.UNKNOWN_TASK else None
     return _rejected(
         kind,
@@ -137,16 +129,13 @@ def _queue(app: Any, delivery_info: Any) -> str | None:
 
 def _signature(name: str, request: Context) -> dict[str, Any]:
     options = {**request.as_execution_options(), "ignore_result": vars(request).get("ignore_result")}
-    headers = {key: value for key, value in (options.pop("headers") or {}).items() if key != HEADER}
+    options["headers"] = {key: value for key, value in (options["headers"] or {}).items() if key != HEADER} or None
     del options["retries"]
     return {
         "task": name,
         "args": list(request.args or ()),
         "kwargs": dict(request.kwargs or {}),
-        "options": {
-            **{key: value for key, value in options.items() if value is not None},
-            **({"headers": headers} if headers else {}),
-        },
+        "options": {key: value for key, value in options.items() if value is not None},
     }
 
 
@@ -168,15 +157,19 @@ def _raw(message: Any) -> dict[str, Any]:
         # The first two repeat the arguments as text; the last describes a body that was read since.
         left_out = ("argsrepr", "kwargsrepr", "compression")
         headers = {name: value for name, value in headers.items() if name not in left_out}
-    body = message.body
-    if not isinstance(body, bytes | str | None):
-        body = repr(body)
-    return {
-        **_body_as_text(body),
-        "headers": headers,
-        "content_type": message.content_type,
-        "content_encoding": message.content_encoding,
-    }
+    body = message.body if isinstance(message.body, bytes | str | None) else repr(message.body)
+    content = {name: getattr(message, name) for name in ("content_type", "content_encoding")}
+    return {**_body_as_text(body), "headers": headers, **content}
+
+
+def _body_as_text(body: bytes | str | None) -> dict[str, Any]:
+    """Return a body for `raw`: as it is where it is text, else in base64."""
+    if not isinstance(body, bytes):
+        return {"body": body or "", "base64": False}
+    try:
+        return {"body": body.decode(), "base64": False}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "base64": True}
 
 
 def _name(value: Any) -> str | None:
@@ -186,13 +179,3 @@ def _name(value: Any) -> str | None:
 def _moment(seconds: float) -> str:
     """Return seconds since the epoch as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat()
-
-
-def _body_as_text(body: bytes | str | None) -> dict[str, Any]:
-    """Return a body for `raw`: as it is where it is text, else in base64."""
-    if isinstance(body, bytes):
-        try:
-            return {"body": body.decode(), "base64": False}
-        except UnicodeDecodeError:
-            return {"body": base64.b64encode(body).decode(), "base64": True}
-    return {"body": body or "", "base64": False}

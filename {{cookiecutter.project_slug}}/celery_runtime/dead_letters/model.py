@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Protocol, Self, TypedDict
 
@@ -66,7 +67,7 @@ class DeadLetter:
     @property
     def summary(self) -> "Summary":
         task = " ".join((self.task or "").split())  # a tab would end it in the store
-        return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure))
+        return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure).timestamp())
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -94,7 +95,7 @@ class Summary(NamedTuple):
     id: str
     kind: str
     task: str
-    last_failure: datetime
+    last_failure: float  # seconds since the epoch
 
 
 class FilterArguments(TypedDict, total=False):
@@ -121,20 +122,13 @@ class DeadLetterFilter:
     task: str | None = None
     older_than: float | None = None
 
-    @property
-    def arguments(self) -> FilterArguments:
-        return {"kind": self.kind, "task": self.task, "older_than": self.older_than}
-
     def fits(self, one: Summary) -> bool:
-        if self.ids and one.id not in self.ids:
-            return False
-        if self.kind is not None and not is_kind_of(one.kind, self.kind):
-            return False
-        if self.task is not None and not any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")):
-            return False
-        if self.older_than is None:
-            return True
-        return one.last_failure <= datetime.now(UTC) - timedelta(seconds=self.older_than)
+        return (
+            (not self.ids or one.id in self.ids)
+            and (self.kind is None or is_kind_of(one.kind, self.kind))
+            and (self.task is None or any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")))
+            and (self.older_than is None or one.last_failure <= time.time() - self.older_than)
+        )
 
 
 class Retention(NamedTuple):
@@ -153,13 +147,13 @@ class StoreError(BrokerError):
 
     done = 0
 
+    @classmethod
+    def at(cls, problem: str) -> Self:
+        return cls(f"the dead letters at {problem}")
+
 
 class StoreBusy(StoreError):
     """Another reader has the store open; RabbitMQ allows one at a time."""
-
-
-# Publishes the task of an entry by the producer that it is given.
-Publish = Callable[[Producer], None]
 
 
 class StoredEntry(NamedTuple):
@@ -182,7 +176,7 @@ class OpenStore(Protocol):
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
         """Return how many entries fit, by kind."""
 
-    def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
+    def requeue(self, stored: StoredEntry, publish: Callable[[Producer], None]) -> bool:
         """Publish the task and remove the entry, or neither. Return False where it was gone or changed."""
 
     def remove(self, stored: StoredEntry) -> bool:
@@ -202,8 +196,4 @@ class Store(Protocol):
         """
 
     def open(self) -> AbstractContextManager[OpenStore]:
-        """Open the store.
-
-        Raises:
-            StoreBusy: another reader has it open.
-        """
+        """Open the store; where another reader has it open, raise `StoreBusy`."""
