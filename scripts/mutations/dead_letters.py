@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "a requeue does not remove an entry before its task is published",
         f"{DEAD_LETTERS}/redis.py",
-        "            publish(Producer(self.channel))",
-        "            self._take(stored, [])\n            publish(Producer(self.channel))",
+        "                publish(Producer(self.channel))",
+        "                self.take(stored)\n                publish(Producer(self.channel))",
         "test_dead_letters",
     ),
     Mutation(

@@ -264,7 +264,7 @@ def requeue_until_cut(number: int, moment: str) -> None:
                 if done == number and moment == "commit":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
 
-            reading.requeue(held, publish)
+            reading.take(held, publish)
 
 
 def odd_ids() -> list[str]:

@@ -6,20 +6,12 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from celery_runtime.commands.shared import (
-    as_json,
-    counted,
-    echo_json,
-    echo_table,
-    errors_in_a_line,
-    own_app,
-    without_control,
-)
-from celery_runtime.dead_letters.model import DeadLetterFilter, FilterArguments
+from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, errors_in_a_line, own_app
+from celery_runtime.dead_letters.model import DeadLetterFilter
 from celery_runtime.dead_letters.requeue import obstacle
 
 if TYPE_CHECKING:
@@ -27,23 +19,20 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 SECONDS = {"w": 7 * 24 * 60 * 60, "d": 24 * 60 * 60, "h": 60 * 60, "m": 60, "s": 1}
-LONGEST = 100 * 365 * SECONDS["d"]
 
 
 def duration(value: str) -> float:
     """Read `90s`, `15m`, `1h`, `7d`, `2w`, or a number of seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhdw]?)", value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
-    return min(float(int(match[1]) * SECONDS[match[2] or "s"]), LONGEST)
+    if match := re.fullmatch(r"(\d{1,9})([smhdw]?)", value):
+        return float(int(match[1]) * SECONDS[match[2] or "s"])
+    raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
 
 
 def rate_per_second(value: str) -> float:
     """Read `10/s`, `100/m` or `1000/h`."""
-    match = re.fullmatch(r"(\d+)/([smh])", value)
-    if not match or not int(match[1]):
-        raise click.BadParameter(f"{value!r} is not a rate such as 10/s, 100/m or 1000/h")
-    return int(match[1]) / SECONDS[match[2]]
+    if (match := re.fullmatch(r"(\d+)/([smh])", value)) and int(match[1]):
+        return int(match[1]) / SECONDS[match[2]]
+    raise click.BadParameter(f"{value!r} is not a rate such as 10/s, 100/m or 1000/h")
 
 
 CHOOSING: tuple[click.Parameter, ...] = (
@@ -69,9 +58,7 @@ def dead_letters() -> None:
 @click.option("--by-kind", is_flag=True, help="Only how many there are of each kind.")
 @as_json
 @errors_in_a_line()
-def list_entries(
-    ids: tuple[str, ...], limit: int | None, by_kind: bool, as_json: bool, **chosen: Unpack[FilterArguments]
-) -> None:
+def list_entries(ids: tuple[str, ...], limit: int | None, by_kind: bool, as_json: bool, **chosen: Any) -> None:
     """Show the newest, 50 unless --limit says otherwise; with --json all of them."""
     if by_kind:
         kinds = own_app().dead_letters.count(*ids, **chosen)
@@ -99,9 +86,7 @@ def show(ids: tuple[str, ...], as_json: bool) -> None:
 class _Choice:
     """Hold what the command line says of the entries to requeue or purge."""
 
-    def __init__(
-        self, ids: tuple[str, ...], limit: int | None, as_json: bool, all: bool, **chosen: Unpack[FilterArguments]
-    ) -> None:
+    def __init__(self, ids: tuple[str, ...], limit: int | None, as_json: bool, all: bool, **chosen: Any) -> None:
         self.ids, self.limit, self.as_json, self.chosen = ids, limit, as_json, chosen
         if DeadLetterFilter(ids, **chosen) == DeadLetterFilter() and not all:
             raise click.UsageError("say which: IDs, --kind, --task, --older-than, or --all for every one")
@@ -198,7 +183,7 @@ def _echo_rows(entries: Sequence[dict[str, Any]]) -> None:
             "runs": entry["attempts"],
             "requeued": entry["requeues"] or ".",
             "failed": _ago(entry["last_failure"]),
-            "message": " ".join(without_control(entry["message"]).split()),
+            "message": " ".join(_without_control(entry["message"]).split()),
         }
         for entry in entries
     ]
@@ -231,8 +216,13 @@ def _echo_details(entries: Sequence[dict[str, Any]]) -> None:
         for name, value in {**entry, **signature, **raw, **options}.items():
             if value not in (None, "", {}, []) and name not in ("task", "task_id"):
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                click.echo(f"  {name.replace('_', ' ') + ':':23}{without_control(text)}")
+                click.echo(f"  {name.replace('_', ' ') + ':':23}{_without_control(text)}")
         if trace:
-            lines = without_control(trace).rstrip().splitlines()
+            lines = _without_control(trace).rstrip().splitlines()
             click.echo("\n" + "\n".join(f"  {line}" for line in lines))
         click.echo()
+
+
+def _without_control(text: str) -> str:
+    """Return the text without characters that move a terminal's cursor or colour it."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)

@@ -23,25 +23,17 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Unpack
 
 from kombu.utils.imports import symbol_by_name
 
 from celery_runtime.brokers import urls
-from celery_runtime.dead_letters import redaction
-from celery_runtime.dead_letters.model import (
-    DeadLetter,
-    DeadLetterFilter,
-    FilterArguments,
-    OpenStore,
-    Retention,
-    Store,
-    StoreBusy,
-    StoredEntry,
-    StoreError,
-)
+from celery_runtime.dead_letters import model, redaction
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, FilterArguments, StoreBusy, StoreError
+from celery_runtime.dead_letters.rabbitmq import RabbitMQStore
+from celery_runtime.dead_letters.redis import RedisStore
 from celery_runtime.dead_letters.requeue import obstacle, publish
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.text import message_of
@@ -62,8 +54,8 @@ class Requeued:
         refused: for each id that stays, the reason.
     """
 
-    ids: list[str]
-    refused: dict[str, str]
+    ids: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 class DeadLetters:
@@ -76,20 +68,14 @@ class DeadLetters:
         self.app = app
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> model.Store:
         url = self.app.conf.broker_write_url or self.app.conf.broker_url
-        if urls.is_rabbitmq(url):
-            from celery_runtime.dead_letters.rabbitmq import RabbitMQStore
-
-            return RabbitMQStore(self.app)
-        from celery_runtime.dead_letters.redis import RedisStore
-
-        return RedisStore(self.app)
+        return RabbitMQStore(self.app) if urls.is_rabbitmq(url) else RedisStore(self.app)
 
     @property
-    def retention(self) -> Retention:
+    def retention(self) -> model.Retention:
         conf = self.app.conf
-        return Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
+        return model.Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
 
     @property
     def most_requeues(self) -> int:
@@ -139,14 +125,7 @@ class DeadLetters:
             return opened.count(DeadLetterFilter(ids, **chosen))
 
     def requeue(
-        self,
-        *ids: str,
-        all: bool = False,
-        limit: int | None = None,
-        rate: float | None = None,
-        force: bool = False,
-        on_each: Callable[[str], object] = lambda id: None,
-        **chosen: Unpack[FilterArguments],
+        self, *ids: str, rate: float | None = None, force: bool = False, **chosen: Unpack[model.ActArguments]
     ) -> Requeued:
         """Put the tasks of entries back into their queues, oldest first, with their ids and priorities.
 
@@ -163,62 +142,51 @@ class DeadLetters:
         Raises:
             ValueError: neither `all` nor anything else is stated.
         """
-        refused: dict[str, str] = {}
-        most_requeues = None if force else self.most_requeues
+        most = None if force else self.most_requeues
 
-        def requeue(opened: OpenStore, stored: StoredEntry) -> bool:
+        def act(opened: model.OpenStore, stored: model.StoredEntry) -> str | bool:
             entry = stored.load()
-            if reason := obstacle(self.app, entry, most_requeues):
-                refused[entry.id] = reason
-                on_each(entry.id)
-                return False
-            return opened.requeue(stored, partial(publish, self.app, entry))
+            return obstacle(self.app, entry, most) or opened.take(stored, partial(publish, self.app, entry))
 
-        pause = 1 / rate if rate else 0.0
-        return Requeued(self._each(requeue, DeadLetterFilter(ids, **chosen), all, limit, on_each, pause), refused)
+        return self._each(act, 1 / rate if rate else 0.0, *ids, **chosen)
 
-    def purge(
+    def purge(self, *ids: str, **chosen: Unpack[model.ActArguments]) -> list[str]:
+        """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
+        return self._each(lambda opened, stored: opened.take(stored), 0.0, *ids, **chosen).ids
+
+    def _each(
         self,
+        act: Callable[[model.OpenStore, model.StoredEntry], str | bool],
+        pause: float,
         *ids: str,
         all: bool = False,
         limit: int | None = None,
         on_each: Callable[[str], object] = lambda id: None,
-        **chosen: Unpack[FilterArguments],
-    ) -> list[str]:
-        """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
-
-        def remove(opened: OpenStore, stored: StoredEntry) -> bool:
-            return opened.remove(stored)
-
-        return self._each(remove, DeadLetterFilter(ids, **chosen), all, limit, on_each)
-
-    def _each(
-        self,
-        act: Callable[[OpenStore, StoredEntry], bool],
-        chosen: DeadLetterFilter,
-        all: bool,
-        limit: int | None,
-        on_each: Callable[[str], object],
-        pause: float = 0.0,
-    ) -> list[str]:
-        """Act on each entry that fits, until `limit` acts were of use; return the ids of these."""
+        **stated: Unpack[FilterArguments],
+    ) -> Requeued:
+        """Act on entries until `limit` acts were of use. An act returns whether it was, or why the entry stays."""
+        chosen = DeadLetterFilter(ids, **stated)
         if chosen == DeadLetterFilter() and not all:
             raise ValueError("state ids, kind, task or older_than, or all=True for every dead letter")
-        done: list[str] = []
+        done = Requeued()
         try:
             with self.store.open() as opened:
                 for stored in opened.find(chosen):
-                    if len(done) == limit:
+                    if len(done.ids) == limit:
                         break
-                    if act(opened, stored):
-                        done.append(stored.summary.id)
-                        on_each(stored.summary.id)
+                    result, id = act(opened, stored), stored.summary.id
+                    if isinstance(result, str):
+                        done.refused[id] = result
+                        on_each(id)
+                    elif result:
+                        done.ids.append(id)
+                        on_each(id)
                         opened.rest(pause)
         except StoreError as error:
-            error.done = len(done)
+            error.done = len(done.ids)
             raise
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"{len(done)} were dealt with before") from error
+            raise KeyboardInterrupt(f"{len(done.ids)} were dealt with before") from error
         return done
 
 

@@ -40,6 +40,7 @@ def of_task(
     if failures is None:
         failures = AttemptHistory.read(request.headers)
         failures.add(verdict.kind, now)
+    first_failure, last_failure = (datetime.fromtimestamp(one, UTC).isoformat() for one in (failures.first, now))
     return DeadLetter(
         id=request.id,
         task=task.name,
@@ -50,8 +51,8 @@ def of_task(
         traceback=shortened(traceback_text or _formatted(error), LONGEST_TRACEBACK),
         attempts=(request.retries or 0) + failures.count(),
         attempts_by_kind={kind: count for kind, (count, _) in failures.by_kind.items()},
-        first_failure=_moment(failures.first),
-        last_failure=_moment(now),
+        first_failure=first_failure,
+        last_failure=last_failure,
         worker=request.hostname,
         queue=_queue(task.app, request.delivery_info),
         priority=(request.delivery_info or {}).get("priority"),
@@ -90,10 +91,9 @@ def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadL
 
 
 def _rejected(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
-    now = _moment(time.time())
-    return DeadLetter(
-        kind=kind, message=problem, attempts=0, first_failure=now, last_failure=now, worker=worker, **known
-    )
+    now = datetime.now(UTC).isoformat()
+    known |= {"first_failure": now, "last_failure": now}
+    return DeadLetter(kind=kind, message=problem, attempts=0, worker=worker, **known)
 
 
 def _formatted(error: BaseException) -> str:
@@ -121,10 +121,9 @@ def _queue(app: Any, delivery_info: Any) -> str | None:
     if not isinstance(delivery_info, dict):
         return None
     exchange, key = delivery_info.get("exchange"), delivery_info.get("routing_key")
-    for queue in app.amqp.queues.values():
-        if (queue.exchange.name, queue.routing_key) == (exchange, key):
-            return str(queue.name)
-    return _name(key)  # published to the queue by its name
+    queues = app.amqp.queues.values()
+    fitting = (str(one.name) for one in queues if (one.exchange.name, one.routing_key) == (exchange, key))
+    return next(fitting, _name(key))  # by default a queue is published to by its name
 
 
 def _signature(name: str, request: Context) -> dict[str, Any]:
@@ -174,8 +173,3 @@ def _body_as_text(body: bytes | str | None) -> dict[str, Any]:
 
 def _name(value: Any) -> str | None:
     return value if is_name(value) else None
-
-
-def _moment(seconds: float) -> str:
-    """Return seconds since the epoch as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -24,7 +24,7 @@ class DeadLetter:
 
     Attributes:
         id: that of the task; a fresh uuid where the message had none.
-        task: the name of the task, None where the message had none.
+        task: its name; None where the message had none.
         kind: as in kinds.py.
         code: the error code of the other side, such as "503".
         origin: the class of the exception that decided.
@@ -32,17 +32,14 @@ class DeadLetter:
         traceback: cut in its middle to 10,000 characters.
         attempts: runs since the task was published, or requeued.
         attempts_by_kind: those that ended with an error, by its kind; without Celery's own retries.
-        first_failure: the moment of the first of them, in UTC, as ISO 8601.
-        last_failure: the moment of the last.
-        worker: the node name of the worker.
-        queue: the queue of the message.
-        priority: 0 to 9.
+        first_failure, last_failure: the moments of the first and the last of them, in UTC, as ISO 8601.
+        worker: its node name.
+        queue, priority: those of the message; the latter is 0 to 9.
         requeues: how often the task was requeued from the store.
         parameters: the names of the positional arguments, as far as they are known.
-        signature: `task`, `args`, `kwargs` and `options`, the latter with chain, links, headers and all
-            else that its message stated; None where the message was not a task that could be read.
-        raw: that message as it came: `body`, whether it is in `base64`, `headers`, `content_type`,
-            `content_encoding`. None where there is a signature.
+        signature: `task`, `args`, `kwargs` and `options`, which are all else that its message stated, such as chain,
+            links and headers; None where the message was not a task that could be read.
+        raw: such a message: `body`, whether in `base64`, `headers`, `content_type`, `content_encoding`; else None.
     """
 
     id: str
@@ -106,6 +103,14 @@ class FilterArguments(TypedDict, total=False):
     older_than: float | None
 
 
+class ActArguments(FilterArguments, total=False):
+    """Type those that choose which to act on. See `DeadLetters.requeue`."""
+
+    all: bool
+    limit: int | None
+    on_each: Callable[[str], object]
+
+
 @dataclass(frozen=True)
 class DeadLetterFilter:
     """Choose the dead letters that fit all that is stated; with nothing stated, every one.
@@ -160,8 +165,11 @@ class StoredEntry(NamedTuple):
     """Point to an entry of an open store. Only the store understands `handle`."""
 
     summary: Summary
-    load: Callable[[], DeadLetter]
+    text: str | bytes  # the entry as JSON
     handle: Any
+
+    def load(self) -> DeadLetter:
+        return DeadLetter.from_json(self.text)
 
 
 class OpenStore(Protocol):
@@ -176,11 +184,8 @@ class OpenStore(Protocol):
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
         """Return how many entries fit, by kind."""
 
-    def requeue(self, stored: StoredEntry, publish: Callable[[Producer], None]) -> bool:
-        """Publish the task and remove the entry, or neither. Return False where it was gone or changed."""
-
-    def remove(self, stored: StoredEntry) -> bool:
-        """Remove the entry. Return False where it was gone or changed."""
+    def take(self, stored: StoredEntry, publish: Callable[[Producer], None] | None = None) -> bool:
+        """Remove the entry, and publish its task in the same step. Return False where it was gone or changed."""
 
     def rest(self, seconds: float) -> None:
         """Sleep between two entries of `find`. A store that must not stay open for long closes meanwhile."""
@@ -190,10 +195,7 @@ class Store(Protocol):
     """Store dead letters on a broker. Every method raises `StoreError` where the server fails."""
 
     def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        """Store an entry in place of an older one of its id, and trim those beyond the limits.
-
-        With `keep_existing` the older one stays instead, because it knows the cause better.
-        """
+        """Store an entry, and trim those beyond the limits. It replaces an older one of its id, or lets it stay."""
 
     def open(self) -> AbstractContextManager[OpenStore]:
         """Open the store; where another reader has it open, raise `StoreBusy`."""

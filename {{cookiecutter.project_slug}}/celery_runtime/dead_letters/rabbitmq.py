@@ -10,9 +10,8 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import amqp
@@ -52,9 +51,7 @@ class RabbitMQStore:
         self._looked_at_age = -LOOK_AT_AGE_EVERY
 
     def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        headers = {**headers_of(entry), "keep_existing": keep_existing}
-        kind_of_text = {"content_type": "application/json", "content_encoding": "utf-8"}
-        message = amqp.Message(entry.to_json(), delivery_mode=2, application_headers=headers, **kind_of_text)
+        message = message_of(entry, keep_existing)
         by_connection(self.app, lambda connection: self._add(connection, message, retention), StoreError.at)
 
     @contextmanager
@@ -66,12 +63,10 @@ class RabbitMQStore:
         with connection.channel() as channel:
             number = declare(channel, self.queue) + 1
             channel.basic_publish_confirm(message, "", self.queue, confirm_timeout=SILENCE)
-        now = time.monotonic()
-        if number <= retention.maximum and now - self._looked_at_age < LOOK_AT_AGE_EVERY:
-            return
-        self._looked_at_age = now
-        with connection.channel() as channel:
-            self._trim(channel, number, retention)
+            now = time.monotonic()
+            if number > retention.maximum or now - self._looked_at_age >= LOOK_AT_AGE_EVERY:
+                self._looked_at_age = now
+                self._trim(channel, number, retention)
 
     def _trim(self, channel: Any, number: int, retention: Retention) -> None:
         eldest = time.time() - retention.seconds
@@ -98,9 +93,9 @@ class OpenRabbitMQStore:
 
     def _open(self) -> None:
         """Begin a transaction. When the stack closes it is committed, or undone by an error."""
-        # A channel that confirms messages knows no transactions.
         connection = self.app.connection_for_write()
-        options = {**(connection.transport_options or {}), "confirm_publish": False}
+        # A channel that confirms messages knows no transactions.
+        options = {**connection.transport_options, "confirm_publish": False}
         self.connection = self._stack.enter_context(connection.clone(transport_options=options))
         self._stack.enter_context(connected(self.connection, StoreError.at))
         self.channel = self._stack.enter_context(self.connection.channel())
@@ -113,12 +108,15 @@ class OpenRabbitMQStore:
         self._uncommitted = 0
 
     def _end(self, error: type[BaseException] | None, *_: object) -> None:
+        """Close the channel: the server undoes what was not committed, and requeues every message in its place.
+
+        For the queue this is one step. After a cancel, another reader could come before all are requeued; and
+        `close()` of the library logs a warning for each message that is still on its way.
+        """
         if error is None:
             self.commit()
-            _close(self.channel)
-        else:
-            with suppress(Exception):  # the connection may have caused the failure
-                _close(self.channel)
+        with suppress(Exception) if error else nullcontext():  # the connection may have caused the error
+            self.channel.send_method(spec.Channel.Close, "BsBB", (0, "", 0, 0), wait=spec.Channel.CloseOk)
 
     def rest(self, seconds: float) -> None:
         longest = LONGEST_OPEN_WITH_PAUSES if seconds else LONGEST_OPEN
@@ -139,32 +137,25 @@ class OpenRabbitMQStore:
                 seen.add(summary.id)
                 if summary.last_failure > latest:
                     continue  # it has failed since this began
-                yield StoredEntry(summary, partial(DeadLetter.from_json, message.body), message)
+                yield StoredEntry(summary, message.body, message)
                 if not self._is_open:
                     self._open()
                     messages, latest = self._messages(), started
 
     def newest(self, chosen: DeadLetterFilter, limit: int | None) -> list[DeadLetter]:
-        newest: dict[str, Any] = {}
-        for summary, message in self._fitting(chosen):
-            newest.pop(summary.id, None)
-            newest[summary.id] = message
-            if limit is not None and len(newest) > limit:
-                del newest[next(iter(newest))]
-        return [DeadLetter.from_json(message.body) for message in reversed(newest.values())]
+        bodies = self._latest(chosen, lambda message: message.body, limit)
+        return [DeadLetter.from_json(body) for body in reversed(bodies.values())]
 
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
-        return Counter({summary.id: summary.kind for summary, _ in self._fitting(chosen)}.values())
+        return Counter(self._latest(chosen, lambda message: message.headers["kind"]).values())
 
-    def requeue(self, stored: StoredEntry, publish: Callable[[Producer], None]) -> bool:
-        publish(Producer(self.channel))
-        self.remove(stored)
-        self.commit()
-        return True
-
-    def remove(self, stored: StoredEntry) -> bool:
+    def take(self, stored: StoredEntry, publish: Callable[[Producer], None] | None = None) -> bool:
+        if publish:
+            publish(Producer(self.channel))
         self._taken.add(_failure_of(stored.handle))
         self._remove(stored.handle)
+        if publish:
+            self.commit()
         return True
 
     def commit(self) -> None:
@@ -177,14 +168,19 @@ class OpenRabbitMQStore:
         if self._uncommitted == COMMITTED_TOGETHER:
             self.commit()
 
-    def _fitting(self, chosen: DeadLetterFilter) -> Iterator[tuple[Summary, Any]]:
-        """Yield the entries that fit, oldest first; a later one of an id replaces those before."""
+    def _latest(self, chosen: DeadLetterFilter, part: Callable[[Any], Any], limit: int | None = None) -> dict[str, Any]:
+        """Return a part of each of the newest messages that fit, by id; a later one of an id replaces those before."""
+        latest: dict[str, Any] = {}
         seen: set[str] = set()
         for message in self._messages():
             summary = summary_of(message)
             if chosen.fits(summary) and not (message.headers["keep_existing"] and summary.id in seen):
                 seen.add(summary.id)
-                yield summary, message
+                latest.pop(summary.id, None)
+                latest[summary.id] = part(message)
+                if limit is not None and len(latest) > limit:
+                    del latest[next(iter(latest))]
+        return latest
 
     def _messages(self) -> Iterator[Any]:
         arrived: deque[Any] = deque()
@@ -225,9 +221,12 @@ def declare(channel: Any, queue: str) -> int:
     return int(channel.queue_declare(queue, durable=True, auto_delete=False).message_count)
 
 
-def headers_of(entry: DeadLetter) -> dict[str, Any]:
-    """Return the summary of an entry for the headers of its message, so that the body need not be read."""
-    return {**entry.summary._asdict(), "last_failure": entry.last_failure, "requeues": entry.requeues}
+def message_of(entry: DeadLetter, keep_existing: bool = False) -> amqp.Message:
+    """Return the message of an entry. The summary is in its headers, so that the body need not be read."""
+    stated = {"last_failure": entry.last_failure, "requeues": entry.requeues, "keep_existing": keep_existing}
+    headers = {**entry.summary._asdict(), **stated}
+    kind_of_text = {"content_type": "application/json", "content_encoding": "utf-8"}
+    return amqp.Message(entry.to_json(), delivery_mode=2, application_headers=headers, **kind_of_text)
 
 
 def summary_of(message: Any) -> Summary:
@@ -239,12 +238,3 @@ def summary_of(message: Any) -> Summary:
 def _failure_of(message: Any) -> tuple[str, int]:
     """Return the key of a failure: a task that has failed again since it was requeued is another one."""
     return message.headers["id"], message.headers["requeues"]
-
-
-def _close(channel: Any) -> None:
-    """Close a channel: the server undoes what was not committed, and requeues every message in its place.
-
-    For the queue this is one step. After a cancel, another reader could come before all are requeued; and
-    `close()` of the library logs a warning for each message that is still on its way.
-    """
-    channel.send_method(spec.Channel.Close, "BsBB", (0, "", 0, 0), wait=spec.Channel.CloseOk)

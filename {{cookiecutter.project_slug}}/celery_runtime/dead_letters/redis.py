@@ -7,7 +7,7 @@ The set alone so has all that a list or a count of 100,000 entries needs.
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,16 @@ class RedisStore:
     @contextmanager
     def open(self) -> "Iterator[OpenRedisStore]":
         with channel_of(self.app, StoreError.at) as channel:
-            yield OpenRedisStore(channel, self.prefix, self.keys)
+            yield OpenRedisStore(self, channel)
 
 
 class OpenRedisStore:
     """Implement `OpenStore` on Redis, where any number of readers and writers work at once."""
 
-    def __init__(self, channel: Any, prefix: str, keys: list[str]) -> None:
-        self.channel = channel
-        self.client = client_of(channel)
-        self.prefix = prefix
-        self.entries, self.by_time = self.keys = keys
+    def __init__(self, store: RedisStore, channel: Any) -> None:
+        self.channel, self.client = channel, client_of(channel)
+        self.prefix, self.keys = store.prefix, store.keys
+        self.entries, self.by_time = store.keys
         self.rest = time.sleep
 
     def find(self, chosen: DeadLetterFilter) -> Iterator[StoredEntry]:
@@ -76,34 +75,26 @@ class OpenRedisStore:
         found = (one.summary for one in self.find(chosen)) if chosen.ids else self._summaries(chosen)
         return Counter(one.kind for one in found)
 
-    def requeue(self, stored: StoredEntry, publish: Callable[[Producer], None]) -> bool:
-        if self.client.hget(self.entries, stored.summary.id) != stored.handle:
-            return False  # another was quicker, and its task may have a result by now
+    def take(self, stored: StoredEntry, publish: Callable[[Producer], None] | None = None) -> bool:
         put: list[tuple[str, Any]] = []
-        # The script pushes the message instead of kombu, in one step with the removal.
-        self.channel._put = lambda queue, message, **_: put.append((queue, message))
-        try:
-            publish(Producer(self.channel))
-        finally:
-            del self.channel._put
-        if not put:
-            raise StoreError(f"no queue takes the task of the dead letter {stored.summary.id}")
-        if not self._take(stored, put):
-            return False
-        for queue, _ in put:
-            self.channel.wake(queue)
-        return True
-
-    def remove(self, stored: StoredEntry) -> bool:
-        return self._take(stored, [])
-
-    def _take(self, stored: StoredEntry, put: Sequence[tuple[str, Any]]) -> bool:
-        """Remove the entry, and put each message into its queue, in the list of its priority."""
+        if publish:
+            if self.client.hget(self.entries, stored.summary.id) != stored.handle:
+                return False  # another was quicker, and its task may have a result by now
+            # The script pushes the message instead of kombu, in one step with the removal.
+            self.channel._put = lambda queue, message, **_: put.append((queue, message))
+            try:
+                publish(Producer(self.channel))
+            finally:
+                del self.channel._put
+            if not put:
+                raise StoreError(f"no queue takes the task of the dead letter {stored.summary.id}")
         levels = [(queue, self.channel._get_message_priority(message)) for queue, message in put]
         lists = [self.prefix + self.channel._q_for_pri(queue, level) for queue, level in levels]
-        messages = [dumps(message) for _, message in put]
-        script = self.client.register_script(TAKE)
-        return bool(script([*self.keys, *lists], [stored.summary.id, stored.handle, *messages]))
+        arguments = [stored.summary.id, stored.handle, *(dumps(message) for _, message in put)]
+        is_taken = bool(self.client.register_script(TAKE)([*self.keys, *lists], arguments))
+        for queue, _ in put if is_taken else ():
+            self.channel.wake(queue)
+        return is_taken
 
     def _summaries(self, chosen: DeadLetterFilter, start: int | None = None) -> Iterator[Summary]:
         """Yield the summaries that fit, oldest first; with `start`, those of a chunk, newest first.
@@ -123,10 +114,6 @@ class OpenRedisStore:
 
     def _read(self, ids: list[str], chosen: DeadLetterFilter) -> list[StoredEntry]:
         values = self.client.hmget(self.entries, ids) if ids else []
-        stored = [_stored(value) for value in values if value is not None]
+        texts = {value: value.rpartition(b"\n")[2] for value in values if value is not None}
+        stored = [StoredEntry(DeadLetter.from_json(text).summary, text, value) for value, text in texts.items()]
         return [one for one in stored if chosen.fits(one.summary)]
-
-
-def _stored(value: bytes) -> StoredEntry:
-    entry = DeadLetter.from_json(value.rpartition(b"\n")[2])
-    return StoredEntry(entry.summary, lambda: entry, value)
