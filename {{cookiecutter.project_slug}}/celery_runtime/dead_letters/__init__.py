@@ -42,8 +42,6 @@ __all__ = ["DeadLetter", "DeadLetterFilter", "DeadLetters", "Requeued", "StoreBu
 
 logger = logging.getLogger(__name__)
 
-DAY = 24 * 60 * 60.0
-
 
 @dataclass
 class Requeued:
@@ -75,7 +73,8 @@ class DeadLetters:
     @property
     def retention(self) -> model.Retention:
         conf = self.app.conf
-        return model.Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
+        seconds = conf.get("dead_letter_retention", 30 * 24 * 60 * 60.0)
+        return model.Retention(seconds, conf.get("dead_letter_maximum", 100_000))
 
     @property
     def most_requeues(self) -> int:
