@@ -98,7 +98,7 @@ class Probe:
                 entry = self.entry(one, float(number - one))
                 member = f"{entry.kind}\t{entry.summary.task}\t{entry.id}"
                 pipeline.hset(self.store.keys[0], entry.id, f"{member}\n{entry.to_json()}")
-                pipeline.zadd(self.store.keys[1], {member: entry.summary.last_failure.timestamp()})
+                pipeline.zadd(self.store.keys[1], {member: entry.summary.last_failure})
                 if one % TOGETHER == TOGETHER - 1:
                     pipeline.execute()
             pipeline.execute()
@@ -108,13 +108,7 @@ class Probe:
         with self.store.open() as reading:
             for one in range(number):
                 entry = self.entry(one, float(number - one))
-                message = module.amqp.Message(
-                    entry.to_json(),
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    delivery_mode=2,
-                    application_headers={**module.headers_of(entry), "keep_existing": False},
-                )
+                message = module.message_of(entry)
                 reading.channel.basic_publish(message, exchange="", routing_key=self.store.queue)
                 if one % TOGETHER == TOGETHER - 1:
                     reading.commit()

@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "a requeue does not remove an entry before its task is published",
         f"{DEAD_LETTERS}/redis.py",
-        "            publish(Producer(self.channel))",
-        "            self._take(stored, [])\n            publish(Producer(self.channel))",
+        "                publish(Producer(self.channel))",
+        "                self.take(stored)\n                publish(Producer(self.channel))",
         "test_dead_letters",
     ),
     Mutation(
@@ -127,7 +127,7 @@ MUTATIONS = (
     Mutation(
         "a requeue says which entries it means",
         f"{RUNTIME}/commands/dead_letters.py",
-        "        if chosen == DeadLetterFilter() and not all:",
+        "        if DeadLetterFilter(ids, **chosen) == DeadLetterFilter() and not all:",
         "        if False:",
         "test_dead_letter_commands",
     ),

@@ -186,7 +186,7 @@ def requeue() -> list[str]:
 
 def requeue_with_pauses() -> list[str]:
     """Requeue all at a rate, with RabbitMQ's store closed at each pause; each task fails again at once."""
-    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq_reading")
+    module: Any = importlib.import_module("celery_runtime.dead_letters.rabbitmq")
     module.LONGEST_OPEN_WITH_PAUSES = 0.0
 
     def fail_again(id_: str) -> None:
@@ -264,7 +264,7 @@ def requeue_until_cut(number: int, moment: str) -> None:
                 if done == number and moment == "commit":
                     reading.connection.connection.sock.shutdown(socket.SHUT_RDWR)
 
-            reading.requeue(held, publish)
+            reading.take(held, publish)
 
 
 def odd_ids() -> list[str]:

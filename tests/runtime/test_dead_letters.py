@@ -98,7 +98,7 @@ with app.dead_letters.store.open() as reading:
     if app.conf.broker_url.startswith("redis"):  # on RabbitMQ there is one reader at a time
         app.dead_letters.requeue(task_id)
         app.AsyncResult(task_id).get(timeout=30)
-        late = reading.requeue(held, lambda producer: requeue.publish(app, held.load(), producer))
+        late = reading.take(held, lambda producer: requeue.publish(app, held.load(), producer))
         told = [late, app.AsyncResult(task_id).state]
 """,
     )

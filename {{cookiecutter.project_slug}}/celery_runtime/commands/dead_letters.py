@@ -1,15 +1,15 @@
 """Define the command `celery -A PACKAGE dead-letters`: list, show, requeue and purge them."""
 
-import functools
+import json
 import re
+import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from celery_runtime.commands.dead_letter_tables import echo_details, echo_entries
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, errors_in_a_line, own_app
 from celery_runtime.dead_letters.model import DeadLetterFilter
 from celery_runtime.dead_letters.requeue import obstacle
@@ -18,49 +18,35 @@ if TYPE_CHECKING:
     from celery_runtime.dead_letters import DeadLetter
 
 SHOWN = 50
-SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
-LONGEST = 100 * 365 * SECONDS["d"]
+SECONDS = {"w": 7 * 24 * 60 * 60, "d": 24 * 60 * 60, "h": 60 * 60, "m": 60, "s": 1}
 
 
 def duration(value: str) -> float:
     """Read `90s`, `15m`, `1h`, `7d`, `2w`, or a number of seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhdw]?)", value)
-    if not match:
-        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
-    return min(float(int(match[1]) * SECONDS[match[2] or "s"]), LONGEST)
+    if match := re.fullmatch(r"(\d{1,9})([smhdw]?)", value):
+        return float(int(match[1]) * SECONDS[match[2] or "s"])
+    raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
 
 
 def rate_per_second(value: str) -> float:
     """Read `10/s`, `100/m` or `1000/h`."""
-    match = re.fullmatch(r"(\d+)/([smh])", value)
-    if not match or not int(match[1]):
-        raise click.BadParameter(f"{value!r} is not a rate such as 10/s, 100/m or 1000/h")
-    return int(match[1]) / SECONDS[match[2]]
+    if (match := re.fullmatch(r"(\d+)/([smh])", value)) and int(match[1]):
+        return int(match[1]) / SECONDS[match[2]]
+    raise click.BadParameter(f"{value!r} is not a rate such as 10/s, 100/m or 1000/h")
 
 
-def choosing(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the arguments and options that choose dead letters; the command takes them as one filter."""
-
-    @functools.wraps(command)
-    def take_filter(ids: Any, kind: Any, task: Any, older_than: Any, all: bool = True, **others: Any) -> None:
-        chosen = DeadLetterFilter(ids, kind, task, older_than)
-        if chosen == DeadLetterFilter() and not all:
-            raise click.UsageError("say which: IDs, --kind, --task, --older-than, or --all for every one")
-        command(chosen, **others)
-
-    for option in (
-        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many."),
-        click.option("--older-than", type=duration, metavar="1h", help="Failed longer ago: 90s, 15m, 1h, 7d."),
-        click.option("--task", metavar="T", help="The name of the task, or the end of it; * is any text."),
-        click.option("--kind", metavar="K", help="The kind and those below it: network is network.dns too."),
-        click.argument("ids", nargs=-1, metavar="[ID]..."),
-    ):
-        take_filter = option(take_filter)
-    return take_filter
-
-
-everything = click.option("--all", "all", is_flag=True, help="Every dead letter.")
-dry_run = click.option("--dry-run", is_flag=True, help="Only show which.")
+CHOOSING: tuple[click.Parameter, ...] = (
+    click.Argument(["ids"], nargs=-1, metavar="[ID]..."),
+    click.Option(["--kind"], metavar="K", help="The kind and those below it: network is network.dns too."),
+    click.Option(["--task"], metavar="T", help="The name of the task, or the end of it; * is any text."),
+    click.Option(["--older-than"], type=duration, metavar="1h", help="Failed longer ago: 90s, 15m, 1h, 7d."),
+    click.Option(["--limit"], type=click.IntRange(min=1), metavar="N", help="At most so many."),
+)
+ACTING = (
+    *CHOOSING,
+    click.Option(["--all"], is_flag=True, help="Every dead letter."),
+    click.Option(["--dry-run"], is_flag=True, help="Only show which."),
+)
 
 
 @click.group("dead-letters")
@@ -68,19 +54,19 @@ def dead_letters() -> None:
     """Show what has failed for good, run it again, or remove it."""
 
 
-@dead_letters.command("list")
-@choosing
+@dead_letters.command("list", params=[*CHOOSING])
 @click.option("--by-kind", is_flag=True, help="Only how many there are of each kind.")
 @as_json
 @errors_in_a_line()
-def list_entries(chosen: DeadLetterFilter, limit: int | None, by_kind: bool, as_json: bool) -> None:
+def list_entries(ids: tuple[str, ...], limit: int | None, by_kind: bool, as_json: bool, **chosen: Any) -> None:
     """Show the newest, 50 unless --limit says otherwise; with --json all of them."""
     if by_kind:
-        rows = [{"kind": kind, "number": number} for kind, number in _count(chosen).most_common()]
+        kinds = own_app().dead_letters.count(*ids, **chosen)
+        rows = [{"kind": kind, "number": number} for kind, number in kinds.most_common()]
         echo_json(rows) if as_json else echo_table(("kind", "number"), rows)
         return
     most = limit or (None if as_json else SHOWN)
-    found = _find(chosen, most and most + 1)
+    found = own_app().dead_letters.find(*ids, **chosen, limit=most and most + 1)
     _echo(found[:most], as_json)
     if most and len(found) > most and not as_json:
         click.echo(f"There are more than these {most}: --limit N shows them, --by-kind counts them.")
@@ -92,103 +78,86 @@ def list_entries(chosen: DeadLetterFilter, limit: int | None, by_kind: bool, as_
 @errors_in_a_line()
 def show(ids: tuple[str, ...], as_json: bool) -> None:
     """Show all that is known of some of them, with arguments and traceback."""
-    found = _find(DeadLetterFilter(ids))
-    _echo(found, as_json, echo_details)
+    found = own_app().dead_letters.find(*ids)
+    _echo(found, as_json, _echo_details)
     _end_where_missing(ids, [entry.id for entry in found])
 
 
-@dead_letters.command()
-@choosing
-@everything
-@dry_run
+class _Choice:
+    """Hold what the command line says of the entries to requeue or purge."""
+
+    def __init__(self, ids: tuple[str, ...], limit: int | None, as_json: bool, all: bool, **chosen: Any) -> None:
+        self.ids, self.limit, self.as_json, self.chosen = ids, limit, as_json, chosen
+        if DeadLetterFilter(ids, **chosen) == DeadLetterFilter() and not all:
+            raise click.UsageError("say which: IDs, --kind, --task, --older-than, or --all for every one")
+
+    def number(self) -> int:
+        number = own_app().dead_letters.count(*self.ids, **self.chosen).total()
+        return number if self.limit is None else min(number, self.limit)
+
+    def show(self, verb: str, fits: "Callable[[DeadLetter], bool]" = lambda entry: True) -> None:
+        """Show which entries would be dealt with, oldest first."""
+        newest = own_app().dead_letters.find(*self.ids, **self.chosen)
+        oldest = [entry for entry in reversed(newest) if fits(entry)][: self.limit]
+        _echo(oldest, self.as_json)
+        if not self.as_json:
+            click.echo(f"{counted(len(oldest), 'dead letter')} would be {verb}.")
+
+    def act(self, label: str, act: Callable[..., Any], **options: Any) -> Any:
+        """Act with a progress bar, which is hidden where there is no terminal to show one."""
+        hidden = self.as_json or not sys.stderr.isatty()
+        length = 0 if hidden else self.number()
+        with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True, hidden=hidden) as bar:
+            options.update(self.chosen, all=True, limit=self.limit, on_each=lambda _id: bar.update(1))
+            return act(*self.ids, **options)
+
+    def report(self, rows: Sequence[dict[str, Any]], text: str) -> None:
+        echo_json(rows) if self.as_json else click.echo(text)
+
+
+@dead_letters.command(params=[*ACTING])
 @click.option("--rate", type=rate_per_second, metavar="10/s", help="At most so many a second, minute (m) or hour (h).")
 @click.option("--force", is_flag=True, help="Also those that were requeued too often.")
 @as_json
 @errors_in_a_line()
-def requeue(
-    chosen: DeadLetterFilter, limit: int | None, rate: float | None, force: bool, dry_run: bool, as_json: bool
-) -> None:
+def requeue(rate: float | None, force: bool, dry_run: bool, **arguments: Any) -> None:
     """Put tasks back into their queues, oldest first, with their ids and priorities."""
-    dead_letters = own_app().dead_letters
+    choice, letters = _Choice(**arguments), own_app().dead_letters
     if dry_run:
-        most = None if force else dead_letters.most_requeues
-        possible = [one for one in _find(chosen) if obstacle(dead_letters.app, one, most) is None]
-        _echo_oldest(possible, limit, "requeued", as_json)
+        most = None if force else letters.most_requeues
+        choice.show("requeued", lambda entry: obstacle(letters.app, entry, most) is None)
         return
-    options: dict[str, Any] = {**chosen.arguments, "all": True, "limit": limit, "rate": rate, "force": force}
-    with _bar("requeuing", chosen, limit, as_json) as bar:
-        done = dead_letters.requeue(*chosen.ids, **options, on_each=lambda _id: bar.update(1))
-    if as_json:
-        reasons = {**dict.fromkeys(done.ids), **done.refused}
-        echo_json([{"id": id_, "requeued": why is None, "reason": why} for id_, why in reasons.items()])
-    else:
-        click.echo(f"{counted(len(done.ids), 'task')} requeued.")
+    done = choice.act("requeuing", letters.requeue, rate=rate, force=force)
+    reasons = {**dict.fromkeys(done.ids), **done.refused}
+    rows = [{"id": id_, "requeued": why is None, "reason": why} for id_, why in reasons.items()]
+    choice.report(rows, f"{counted(len(done.ids), 'task')} requeued.")
     for id_, reason in done.refused.items():
         click.echo(f"{id_} stays: {reason}.", err=True)
     if any("was requeued" in reason for reason in done.refused.values()):
         click.echo("--force requeues also those that were requeued too often.", err=True)
-    _end_where_missing(chosen.ids, [*done.ids, *done.refused], limit)
+    _end_where_missing(choice.ids, list(reasons), choice.limit)
     if done.refused:
         sys.exit(1)
 
 
-@dead_letters.command()
-@choosing
-@everything
-@dry_run
+@dead_letters.command(params=[*ACTING])
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @errors_in_a_line()
-def purge(chosen: DeadLetterFilter, limit: int | None, yes: bool, dry_run: bool, as_json: bool) -> None:
+def purge(yes: bool, dry_run: bool, **arguments: Any) -> None:
     """Remove dead letters for good, oldest first."""
+    choice = _Choice(**arguments)
     if dry_run:
-        _echo_oldest(_find(chosen), limit, "removed", as_json)
+        choice.show("removed")
         return
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("a purge without a terminal wants --yes")
-        if number := _number(chosen, limit):
+        if number := choice.number():
             click.confirm(f"Remove {counted(number, 'dead letter')} for good?", abort=True)
-    options: dict[str, Any] = {**chosen.arguments, "all": True, "limit": limit}
-    with _bar("removing", chosen, limit, as_json) as bar:
-        removed = own_app().dead_letters.purge(*chosen.ids, **options, on_each=lambda _id: bar.update(1))
-    if as_json:
-        echo_json([{"id": id_} for id_ in removed])
-    else:
-        click.echo(f"{counted(len(removed), 'dead letter')} removed.")
-    _end_where_missing(chosen.ids, removed, limit)
-
-
-def _count(chosen: DeadLetterFilter) -> "Counter[str]":
-    return own_app().dead_letters.count(*chosen.ids, **chosen.arguments)
-
-
-def _number(chosen: DeadLetterFilter, limit: int | None) -> int:
-    number = _count(chosen).total()
-    return number if limit is None else min(number, limit)
-
-
-def _find(chosen: DeadLetterFilter, limit: int | None = None) -> "list[DeadLetter]":
-    return own_app().dead_letters.find(*chosen.ids, **chosen.arguments, limit=limit)
-
-
-def _bar(label: str, chosen: DeadLetterFilter, limit: int | None, as_json: bool) -> Any:
-    """Return a progress bar, which is hidden where there is no terminal to show one."""
-    hidden = as_json or not sys.stderr.isatty()
-    length = 0 if hidden else _number(chosen, limit)
-    return click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True, hidden=hidden)
-
-
-def _echo(entries: "Sequence[DeadLetter]", as_json: bool, echo: Callable[..., None] = echo_entries) -> None:
-    shown = [own_app().dead_letters.shown(entry) for entry in entries]
-    echo_json(shown) if as_json else echo(shown)
-
-
-def _echo_oldest(newest: "list[DeadLetter]", limit: int | None, verb: str, as_json: bool) -> None:
-    oldest = newest[::-1][:limit]
-    _echo(oldest, as_json)
-    if not as_json:
-        click.echo(f"{counted(len(oldest), 'dead letter')} would be {verb}.")
+    removed = choice.act("removing", own_app().dead_letters.purge)
+    choice.report([{"id": id_} for id_ in removed], f"{counted(len(removed), 'dead letter')} removed.")
+    _end_where_missing(choice.ids, removed, choice.limit)
 
 
 def _end_where_missing(asked: Sequence[str], found: Sequence[str], limit: int | None = None) -> None:
@@ -197,3 +166,63 @@ def _end_where_missing(asked: Sequence[str], found: Sequence[str], limit: int | 
         click.echo(f"Error: no dead letter fits {id_}{' within --limit' if limit else ''}", err=True)
     if missing:
         sys.exit(1)
+
+
+def _echo(entries: "Sequence[DeadLetter]", as_json: bool, echo: Callable[..., None] | None = None) -> None:
+    shown = [own_app().dead_letters.shown(entry) for entry in entries]
+    echo_json(shown) if as_json else (echo or _echo_rows)(shown)
+
+
+def _echo_rows(entries: Sequence[dict[str, Any]]) -> None:
+    """Print a table, its messages cut where the terminal ends."""
+    rows = [
+        {
+            "id": entry["id"],
+            "task": own_app().dead_letters.short_name(entry["task"] or "?"),
+            "kind": entry["kind"],
+            "runs": entry["attempts"],
+            "requeued": entry["requeues"] or ".",
+            "failed": _ago(entry["last_failure"]),
+            "message": " ".join(_without_control(entry["message"]).split()),
+        }
+        for entry in entries
+    ]
+    if not rows:
+        click.echo("There is no dead letter.")
+        return
+    widths = [max(len(str(row[column])) for row in rows) + 2 for column in rows[0] if column != "message"]
+    room = max(20, shutil.get_terminal_size((200, 24)).columns - sum(widths))
+    for row in rows:
+        text = row["message"]
+        row["message"] = text if len(text) <= room else f"{text[: room - 1]}…"
+    echo_table(list(rows[0]), rows)
+
+
+def _ago(moment: str) -> str:
+    seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()))
+    unit = next((unit for unit in "dhm" if seconds >= SECONDS[unit]), "s")
+    return f"{seconds // SECONDS[unit]}{unit} ago"
+
+
+def _echo_details(entries: Sequence[dict[str, Any]]) -> None:
+    """Print each with all its attributes, the options of its message, and its traceback."""
+    for entry in map(dict, entries):
+        click.secho(f"{entry.pop('id')}  {entry.pop('task') or ''}".rstrip(), bold=True)
+        trace, raw = entry.pop("traceback"), entry.pop("raw") or {}
+        signature = entry.pop("signature") or {}
+        # An option may have the name of an attribute, such as the origin: the attribute is of more interest.
+        options = {name: one for name, one in signature.pop("options", {}).items() if name not in entry}
+        del entry["parameters"]
+        for name, value in {**entry, **signature, **raw, **options}.items():
+            if value not in (None, "", {}, []) and name not in ("task", "task_id"):
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                click.echo(f"  {name.replace('_', ' ') + ':':23}{_without_control(text)}")
+        if trace:
+            lines = _without_control(trace).rstrip().splitlines()
+            click.echo("\n" + "\n".join(f"  {line}" for line in lines))
+        click.echo()
+
+
+def _without_control(text: str) -> str:
+    """Return the text without characters that move a terminal's cursor or colour it."""
+    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)

@@ -19,8 +19,7 @@ def queues(as_json: bool) -> None:
     On RabbitMQ they are taken and requeued for it; above 10,000 only the sum is shown.
     """
     app = own_app()
-    broker = broker_of(app)
-    depths = [broker.depth(queue) for queue in sorted(app.amqp.queues)]
+    depths = [broker_of(app).depth(queue) for queue in sorted(app.amqp.queues)]
     if as_json:
         echo_json([dataclasses.asdict(depth) for depth in depths])
     else:

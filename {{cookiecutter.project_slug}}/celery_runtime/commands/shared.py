@@ -16,11 +16,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print an array o
 
 
 def own_app() -> "Celery":
-    """Return the app that the command line names by `-A`.
-
-    Raises:
-        click.UsageError: it is not an app of `celery_runtime`.
-    """
+    """Return the app that the command line names by `-A`; a usage error if it is not one of `celery_runtime`."""
     app = click.get_current_context().obj.app
     if not hasattr(app, "task_modules"):
         raise click.UsageError("this command needs an app of celery_runtime: name yours by -A")
@@ -44,11 +40,6 @@ def errors_in_a_line(subject: str = "") -> Iterator[None]:
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def without_control(text: str) -> str:
-    """Return the text without characters that move a terminal's cursor or colour it."""
-    return "".join(one if one.isprintable() or one == "\n" else " " for one in text)
 
 
 def echo_json(rows: Sequence[dict[str, Any]]) -> None:

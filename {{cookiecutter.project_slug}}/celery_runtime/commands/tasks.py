@@ -27,17 +27,14 @@ def list_tasks(ignored: bool, as_json: bool) -> None:
     app = own_app()
     app.loader.import_default_modules()
     rows = list(_task_rows(app))
-    if ignored:
-        reasons = app.task_modules.ignored.items()
-        blank = dict.fromkeys(("task", "module", "queue", "priority"))
-        rows = [{**row, "ignored": None} for row in rows]
-        rows += [{**blank, "file": file, "ignored": reason} for file, reason in reasons]
+    reasons = app.task_modules.ignored if ignored else {}
+    passed_over = [{"file": file, "ignored": reason} for file, reason in reasons.items()]
     if as_json:
-        echo_json(rows)
+        blank = dict.fromkeys(("task", "module", "file", "queue", "priority", "ignored") if ignored else ())
+        echo_json([{**blank, **row} for row in [*rows, *passed_over]])
         return
-    found = [row for row in rows if row["task"]]
-    echo_table(("task", "queue", "priority", "file"), found)
-    if passed_over := [row for row in rows if not row["task"]]:
+    echo_table(("task", "queue", "priority", "file"), rows)
+    if passed_over:
         click.echo()
         echo_table(("file", "ignored"), passed_over)
 
@@ -88,10 +85,5 @@ def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
         queue = getattr(task, "queue", None)
         route = app.amqp.router.route({"queue": queue} if queue else {}, task.name)
         priority = Priority.NORMAL if task.priority is None else task.priority
-        yield {
-            "task": task.name,
-            "module": module,
-            "file": file,
-            "queue": route["queue"].name,
-            "priority": int(priority),
-        }
+        stated = {"queue": route["queue"].name, "priority": int(priority)}
+        yield {"task": task.name, "module": module, "file": file, **stated}

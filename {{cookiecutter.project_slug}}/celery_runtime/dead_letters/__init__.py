@@ -30,18 +30,10 @@ from typing import Any, Unpack
 from kombu.utils.imports import symbol_by_name
 
 from celery_runtime.brokers import urls
-from celery_runtime.dead_letters import redaction
-from celery_runtime.dead_letters.model import (
-    DeadLetter,
-    DeadLetterFilter,
-    FilterArguments,
-    OpenStore,
-    Retention,
-    Store,
-    StoreBusy,
-    StoredEntry,
-    StoreError,
-)
+from celery_runtime.dead_letters import model, redaction
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, FilterArguments, StoreBusy, StoreError
+from celery_runtime.dead_letters.rabbitmq import RabbitMQStore
+from celery_runtime.dead_letters.redis import RedisStore
 from celery_runtime.dead_letters.requeue import obstacle, publish
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.text import message_of
@@ -49,8 +41,6 @@ from celery_runtime.text import message_of
 __all__ = ["DeadLetter", "DeadLetterFilter", "DeadLetters", "Requeued", "StoreBusy", "StoreError"]
 
 logger = logging.getLogger(__name__)
-
-DAY = 24 * 60 * 60.0
 
 
 @dataclass
@@ -76,20 +66,15 @@ class DeadLetters:
         self.app = app
 
     @cached_property
-    def store(self) -> Store:
+    def store(self) -> model.Store:
         url = self.app.conf.broker_write_url or self.app.conf.broker_url
-        if urls.is_rabbitmq(url):
-            from celery_runtime.dead_letters.rabbitmq import RabbitMQStore
-
-            return RabbitMQStore(self.app)
-        from celery_runtime.dead_letters.redis import RedisStore
-
-        return RedisStore(self.app)
+        return RabbitMQStore(self.app) if urls.is_rabbitmq(url) else RedisStore(self.app)
 
     @property
-    def retention(self) -> Retention:
+    def retention(self) -> model.Retention:
         conf = self.app.conf
-        return Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
+        seconds = conf.get("dead_letter_retention", 30 * 24 * 60 * 60.0)
+        return model.Retention(seconds, conf.get("dead_letter_maximum", 100_000))
 
     @property
     def most_requeues(self) -> int:
@@ -97,11 +82,7 @@ class DeadLetters:
 
     @cached_property
     def redact(self) -> redaction.Redact:
-        """The function that masks arguments.
-
-        Raises:
-            ConfigurationError: the setting names none.
-        """
+        """The function that masks arguments; a `ConfigurationError` where the setting names none."""
         named = self.app.conf.get("dead_letter_redact") or redaction.mask_secrets
         try:
             return symbol_by_name(named) if isinstance(named, str) else named
@@ -143,14 +124,7 @@ class DeadLetters:
             return opened.count(DeadLetterFilter(ids, **chosen))
 
     def requeue(
-        self,
-        *ids: str,
-        all: bool = False,
-        limit: int | None = None,
-        rate: float | None = None,
-        force: bool = False,
-        on_each: Callable[[str], object] = lambda id: None,
-        **chosen: Unpack[FilterArguments],
+        self, *ids: str, rate: float | None = None, force: bool = False, **chosen: Unpack[model.ActArguments]
     ) -> Requeued:
         """Put the tasks of entries back into their queues, oldest first, with their ids and priorities.
 
@@ -167,66 +141,52 @@ class DeadLetters:
         Raises:
             ValueError: neither `all` nor anything else is stated.
         """
-        done = Requeued()
-        most_requeues = None if force else self.most_requeues
+        most = None if force else self.most_requeues
 
-        def requeue(opened: OpenStore, stored: StoredEntry) -> bool:
+        def act(opened: model.OpenStore, stored: model.StoredEntry) -> str | bool:
             entry = stored.load()
-            if reason := obstacle(self.app, entry, most_requeues):
-                done.refused[entry.id] = reason
-            elif opened.requeue(stored, partial(publish, self.app, entry)):
-                done.ids.append(entry.id)
-            else:
-                return False
-            on_each(entry.id)
-            return reason is None
+            return obstacle(self.app, entry, most) or opened.take(stored, partial(publish, self.app, entry))
 
-        self._each(_stated(DeadLetterFilter(ids, **chosen), all), requeue, limit, 1 / rate if rate else 0.0)
-        return done
+        return self._each(act, 1 / rate if rate else 0.0, *ids, **chosen)
 
-    def purge(
+    def purge(self, *ids: str, **chosen: Unpack[model.ActArguments]) -> list[str]:
+        """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
+        return self._each(lambda opened, stored: opened.take(stored), 0.0, *ids, **chosen).ids
+
+    def _each(
         self,
+        act: Callable[[model.OpenStore, model.StoredEntry], str | bool],
+        pause: float,
         *ids: str,
         all: bool = False,
         limit: int | None = None,
         on_each: Callable[[str], object] = lambda id: None,
-        **chosen: Unpack[FilterArguments],
-    ) -> list[str]:
-        """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
-        removed: list[str] = []
-
-        def remove(opened: OpenStore, stored: StoredEntry) -> bool:
-            if not opened.remove(stored):
-                return False
-            removed.append(stored.summary.id)
-            on_each(stored.summary.id)
-            return True
-
-        self._each(_stated(DeadLetterFilter(ids, **chosen), all), remove, limit)
-        return removed
-
-    def _each(
-        self,
-        chosen: DeadLetterFilter,
-        act: Callable[[OpenStore, StoredEntry], bool],
-        limit: int | None,
-        pause: float = 0.0,
-    ) -> None:
-        """Act on each entry that fits, until `limit` acts were of use, with a pause after each of these."""
-        acted = 0
+        **stated: Unpack[FilterArguments],
+    ) -> Requeued:
+        """Act on entries until `limit` acts were of use. An act returns whether it was, or why the entry stays."""
+        chosen = DeadLetterFilter(ids, **stated)
+        if chosen == DeadLetterFilter() and not all:
+            raise ValueError("state ids, kind, task or older_than, or all=True for every dead letter")
+        done = Requeued()
         try:
             with self.store.open() as opened:
                 for stored in opened.find(chosen):
-                    if acted == limit:
+                    if len(done.ids) == limit:
                         break
-                    if act(opened, stored):
-                        acted += 1
+                    result, id = act(opened, stored), stored.summary.id
+                    if isinstance(result, str):
+                        done.refused[id] = result
+                        on_each(id)
+                    elif result:
+                        done.ids.append(id)
+                        on_each(id)
                         opened.rest(pause)
         except StoreError as error:
-            error.done = acted
+            error.done = len(done.ids)
             raise
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(f"{acted} were dealt with before") from error
+            raise KeyboardInterrupt(f"{len(done.ids)} were dealt with before") from error
+        return done
 
 
 class _AsJSON(dict[str, Any]):
@@ -234,9 +194,3 @@ class _AsJSON(dict[str, Any]):
 
     def __repr__(self) -> str:
         return json.dumps(self, ensure_ascii=False)
-
-
-def _stated(chosen: DeadLetterFilter, all: bool) -> DeadLetterFilter:
-    if chosen == DeadLetterFilter() and not all:
-        raise ValueError("state ids, kind, task or older_than, or all=True for every dead letter")
-    return chosen

@@ -30,19 +30,17 @@ def of_task(
     failures: AttemptHistory | None = None,
     traceback_text: str | None = None,
 ) -> DeadLetter:
-    """Return the entry of a task that has failed for good.
+    """Return the entry of a task that has failed for good, by the request of its last run.
 
-    Args:
-        request: the `celery.app.task.Context` of its last run.
-        verdict: on the error; that of `classify` where there is none yet.
-        failures: those of the task, this one included, where they were counted already.
-        traceback_text: where the error itself has no traceback any more.
+    `verdict` and `failures`, this one included, are those that were made already; `traceback_text` is stated
+    where the error itself has no traceback any more.
     """
     verdict = verdict or classify(error)
     now = time.time()
     if failures is None:
         failures = AttemptHistory.read(request.headers)
         failures.add(verdict.kind, now)
+    first_failure, last_failure = (datetime.fromtimestamp(one, UTC).isoformat() for one in (failures.first, now))
     return DeadLetter(
         id=request.id,
         task=task.name,
@@ -53,8 +51,8 @@ def of_task(
         traceback=shortened(traceback_text or _formatted(error), LONGEST_TRACEBACK),
         attempts=(request.retries or 0) + failures.count(),
         attempts_by_kind={kind: count for kind, (count, _) in failures.by_kind.items()},
-        first_failure=_moment(failures.first),
-        last_failure=_moment(now),
+        first_failure=first_failure,
+        last_failure=last_failure,
         worker=request.hostname,
         queue=_queue(task.app, request.delivery_info),
         priority=(request.delivery_info or {}).get("priority"),
@@ -65,17 +63,12 @@ def of_task(
 
 
 def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
-    """Return the entry of a message that a worker rejects.
+    """Return the entry of a `kombu.Message` that a worker rejects; its headers may be anything.
 
-    Args:
-        message: a `kombu.Message` whose headers may be anything.
-        kind: one of those of `message` in kinds.py.
-        problem: what is wrong with it, for people.
-        worker: the node name of the worker.
+    `kind` is one of those of `message` in kinds.py, `problem` is for people, `worker` a node name.
     """
     headers = message.headers if isinstance(message.headers, dict) else {}
-    properties = message.properties if isinstance(message.properties, dict) else {}
-    priority = properties.get("priority")
+    priority = message.properties.get("priority") if isinstance(message.properties, dict) else None
     signature = _signature_of_message(message) if kind == kinds.UNKNOWN_TASK else None
     return _rejected(
         kind,
@@ -98,10 +91,9 @@ def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadL
 
 
 def _rejected(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
-    now = _moment(time.time())
-    return DeadLetter(
-        kind=kind, message=problem, attempts=0, first_failure=now, last_failure=now, worker=worker, **known
-    )
+    now = datetime.now(UTC).isoformat()
+    known |= {"first_failure": now, "last_failure": now}
+    return DeadLetter(kind=kind, message=problem, attempts=0, worker=worker, **known)
 
 
 def _formatted(error: BaseException) -> str:
@@ -129,24 +121,20 @@ def _queue(app: Any, delivery_info: Any) -> str | None:
     if not isinstance(delivery_info, dict):
         return None
     exchange, key = delivery_info.get("exchange"), delivery_info.get("routing_key")
-    for queue in app.amqp.queues.values():
-        if (queue.exchange.name, queue.routing_key) == (exchange, key):
-            return str(queue.name)
-    return _name(key)  # published to the queue by its name
+    queues = app.amqp.queues.values()
+    fitting = (str(one.name) for one in queues if (one.exchange.name, one.routing_key) == (exchange, key))
+    return next(fitting, _name(key))  # by default a queue is published to by its name
 
 
 def _signature(name: str, request: Context) -> dict[str, Any]:
     options = {**request.as_execution_options(), "ignore_result": vars(request).get("ignore_result")}
-    headers = {key: value for key, value in (options.pop("headers") or {}).items() if key != HEADER}
+    options["headers"] = {key: value for key, value in (options["headers"] or {}).items() if key != HEADER} or None
     del options["retries"]
     return {
         "task": name,
         "args": list(request.args or ()),
         "kwargs": dict(request.kwargs or {}),
-        "options": {
-            **{key: value for key, value in options.items() if value is not None},
-            **({"headers": headers} if headers else {}),
-        },
+        "options": {key: value for key, value in options.items() if value is not None},
     }
 
 
@@ -168,31 +156,20 @@ def _raw(message: Any) -> dict[str, Any]:
         # The first two repeat the arguments as text; the last describes a body that was read since.
         left_out = ("argsrepr", "kwargsrepr", "compression")
         headers = {name: value for name, value in headers.items() if name not in left_out}
-    body = message.body
-    if not isinstance(body, bytes | str | None):
-        body = repr(body)
-    return {
-        **_body_as_text(body),
-        "headers": headers,
-        "content_type": message.content_type,
-        "content_encoding": message.content_encoding,
-    }
-
-
-def _name(value: Any) -> str | None:
-    return value if is_name(value) else None
-
-
-def _moment(seconds: float) -> str:
-    """Return seconds since the epoch as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+    body = message.body if isinstance(message.body, bytes | str | None) else repr(message.body)
+    content = {name: getattr(message, name) for name in ("content_type", "content_encoding")}
+    return {**_body_as_text(body), "headers": headers, **content}
 
 
 def _body_as_text(body: bytes | str | None) -> dict[str, Any]:
     """Return a body for `raw`: as it is where it is text, else in base64."""
-    if isinstance(body, bytes):
-        try:
-            return {"body": body.decode(), "base64": False}
-        except UnicodeDecodeError:
-            return {"body": base64.b64encode(body).decode(), "base64": True}
-    return {"body": body or "", "base64": False}
+    if not isinstance(body, bytes):
+        return {"body": body or "", "base64": False}
+    try:
+        return {"body": body.decode(), "base64": False}
+    except UnicodeDecodeError:
+        return {"body": base64.b64encode(body).decode(), "base64": True}
+
+
+def _name(value: Any) -> str | None:
+    return value if is_name(value) else None

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple, Protocol, Self, TypedDict
 
@@ -23,7 +24,7 @@ class DeadLetter:
 
     Attributes:
         id: that of the task; a fresh uuid where the message had none.
-        task: the name of the task, None where the message had none.
+        task: its name; None where the message had none.
         kind: as in kinds.py.
         code: the error code of the other side, such as "503".
         origin: the class of the exception that decided.
@@ -31,17 +32,14 @@ class DeadLetter:
         traceback: cut in its middle to 10,000 characters.
         attempts: runs since the task was published, or requeued.
         attempts_by_kind: those that ended with an error, by its kind; without Celery's own retries.
-        first_failure: the moment of the first of them, in UTC, as ISO 8601.
-        last_failure: the moment of the last.
-        worker: the node name of the worker.
-        queue: the queue of the message.
-        priority: 0 to 9.
+        first_failure, last_failure: the moments of the first and the last of them, in UTC, as ISO 8601.
+        worker: its node name.
+        queue, priority: those of the message; the latter is 0 to 9.
         requeues: how often the task was requeued from the store.
         parameters: the names of the positional arguments, as far as they are known.
-        signature: `task`, `args`, `kwargs` and `options`, the latter with chain, links, headers and all
-            else that its message stated; None where the message was not a task that could be read.
-        raw: that message as it came: `body`, whether it is in `base64`, `headers`, `content_type`,
-            `content_encoding`. None where there is a signature.
+        signature: `task`, `args`, `kwargs` and `options`, which are all else that its message stated, such as chain,
+            links and headers; None where the message was not a task that could be read.
+        raw: such a message: `body`, whether in `base64`, `headers`, `content_type`, `content_encoding`; else None.
     """
 
     id: str
@@ -66,7 +64,7 @@ class DeadLetter:
     @property
     def summary(self) -> "Summary":
         task = " ".join((self.task or "").split())  # a tab would end it in the store
-        return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure))
+        return Summary(self.id, self.kind, task, datetime.fromisoformat(self.last_failure).timestamp())
 
     def as_dict(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -94,7 +92,7 @@ class Summary(NamedTuple):
     id: str
     kind: str
     task: str
-    last_failure: datetime
+    last_failure: float  # seconds since the epoch
 
 
 class FilterArguments(TypedDict, total=False):
@@ -103,6 +101,14 @@ class FilterArguments(TypedDict, total=False):
     kind: str | None
     task: str | None
     older_than: float | None
+
+
+class ActArguments(FilterArguments, total=False):
+    """Type those that choose which to act on. See `DeadLetters.requeue`."""
+
+    all: bool
+    limit: int | None
+    on_each: Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -121,20 +127,13 @@ class DeadLetterFilter:
     task: str | None = None
     older_than: float | None = None
 
-    @property
-    def arguments(self) -> FilterArguments:
-        return {"kind": self.kind, "task": self.task, "older_than": self.older_than}
-
     def fits(self, one: Summary) -> bool:
-        if self.ids and one.id not in self.ids:
-            return False
-        if self.kind is not None and not is_kind_of(one.kind, self.kind):
-            return False
-        if self.task is not None and not any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")):
-            return False
-        if self.older_than is None:
-            return True
-        return one.last_failure <= datetime.now(UTC) - timedelta(seconds=self.older_than)
+        return (
+            (not self.ids or one.id in self.ids)
+            and (self.kind is None or is_kind_of(one.kind, self.kind))
+            and (self.task is None or any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")))
+            and (self.older_than is None or one.last_failure <= time.time() - self.older_than)
+        )
 
 
 class Retention(NamedTuple):
@@ -153,21 +152,24 @@ class StoreError(BrokerError):
 
     done = 0
 
+    @classmethod
+    def at(cls, problem: str) -> Self:
+        return cls(f"the dead letters at {problem}")
+
 
 class StoreBusy(StoreError):
     """Another reader has the store open; RabbitMQ allows one at a time."""
-
-
-# Publishes the task of an entry by the producer that it is given.
-Publish = Callable[[Producer], None]
 
 
 class StoredEntry(NamedTuple):
     """Point to an entry of an open store. Only the store understands `handle`."""
 
     summary: Summary
-    load: Callable[[], DeadLetter]
+    text: str | bytes  # the entry as JSON
     handle: Any
+
+    def load(self) -> DeadLetter:
+        return DeadLetter.from_json(self.text)
 
 
 class OpenStore(Protocol):
@@ -182,11 +184,8 @@ class OpenStore(Protocol):
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
         """Return how many entries fit, by kind."""
 
-    def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
-        """Publish the task and remove the entry, or neither. Return False where it was gone or changed."""
-
-    def remove(self, stored: StoredEntry) -> bool:
-        """Remove the entry. Return False where it was gone or changed."""
+    def take(self, stored: StoredEntry, publish: Callable[[Producer], None] | None = None) -> bool:
+        """Remove the entry, and publish its task in the same step. Return False where it was gone or changed."""
 
     def rest(self, seconds: float) -> None:
         """Sleep between two entries of `find`. A store that must not stay open for long closes meanwhile."""
@@ -196,14 +195,7 @@ class Store(Protocol):
     """Store dead letters on a broker. Every method raises `StoreError` where the server fails."""
 
     def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        """Store an entry in place of an older one of its id, and trim those beyond the limits.
-
-        With `keep_existing` the older one stays instead, because it knows the cause better.
-        """
+        """Store an entry, and trim those beyond the limits. It replaces an older one of its id, or lets it stay."""
 
     def open(self) -> AbstractContextManager[OpenStore]:
-        """Open the store.
-
-        Raises:
-            StoreBusy: another reader has it open.
-        """
+        """Open the store; where another reader has it open, raise `StoreBusy`."""

@@ -8,7 +8,6 @@ stand-in for one that does not pickle, so the task has remembered the true one b
 """
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
@@ -22,21 +21,12 @@ if TYPE_CHECKING:
     from celery_runtime.dead_letters import DeadLetters
 
 
-@dataclass
-class _RememberedError:
-    """Hold an error as the task knows it. It is final unless a next run was published."""
-
-    task_id: str
-    error: BaseException
-    verdict: Verdict
-    failures: AttemptHistory
-    is_stored: bool = False
-
-
 class Recorder(threading.local):
     """Remember the error of the task that runs in this thread, and store it where it is final."""
 
-    _remembered: _RememberedError | None = None
+    _task_id: str | None = None
+    # The error as the task knows it, until it is stored. It is final unless a next run was published.
+    _known: tuple[BaseException, Verdict, AttemptHistory] | None = None
 
     def __init__(self, dead_letters: "DeadLetters") -> None:
         self.dead_letters = dead_letters
@@ -47,18 +37,16 @@ class Recorder(threading.local):
 
     def forget_error(self) -> None:
         """Forget the error of the task before; called when a task begins."""
-        self._remembered = None
+        self._task_id = self._known = None
 
     def remember_error(self, task_id: str, error: BaseException, verdict: Verdict, failures: AttemptHistory) -> None:
-        """Remember an error of the task that runs."""
-        self._remembered = _RememberedError(task_id, error, verdict, failures)
+        self._task_id, self._known = task_id, (error, verdict, failures)
 
     def store_error(self, task: Any, request: Any) -> None:
         """Store the remembered error of the task as a dead letter, once."""
-        known = self._remembered
-        if known is not None and not known.is_stored:
-            entry = build.of_task(task, request, known.error, known.verdict, known.failures)
-            known.is_stored = True
+        if self._known is not None:
+            entry = build.of_task(task, request, *self._known)
+            self._known = None
             self.dead_letters.add(entry)
 
     def _on_failure(self, sender: Any, task_id: str, exception: BaseException, einfo: Any, **_: Any) -> None:
@@ -74,8 +62,7 @@ class Recorder(threading.local):
     def _on_error(self, task: Any, request: Any, error: BaseException, einfo: Any) -> None:
         if task.app is not self.dead_letters.app or request.is_eager:
             return
-        if self._remembered is not None and self._remembered.task_id == request.id:
+        if self._task_id == request.id:
             self.store_error(task, request)
         else:
-            entry = build.of_task(task, request, error, traceback_text=str(einfo.traceback))
-            self.dead_letters.add(entry)
+            self.dead_letters.add(build.of_task(task, request, error, traceback_text=str(einfo.traceback)))

@@ -43,9 +43,7 @@ def redacted(value: Any, redact: Redact, name: str = "") -> Any:
         return {str(key): redacted(one, redact, str(key)) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(one, redact) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     # JSON may hold lone surrogates, which no terminal and no page takes.
     return _PASSWORD_IN_URL.sub(MASK, str(value)).encode(errors="backslashreplace").decode()

@@ -4,12 +4,11 @@ A value of the hash begins with the entry's member of the sorted set, which is o
 The set alone so has all that a list or a count of 100,000 entries needs.
 """
 
-import dataclasses
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,7 @@ from kombu.utils.json import dumps
 
 from celery_runtime.brokers import keys
 from celery_runtime.brokers.redis import channel_of, client_of
-from celery_runtime.dead_letters.model import (
-    DeadLetter,
-    DeadLetterFilter,
-    Publish,
-    Retention,
-    StoredEntry,
-    StoreError,
-    Summary,
-)
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, Retention, StoredEntry, StoreError, Summary
 
 ADD, TAKE = (Path(__file__).with_name(name).read_text() for name in ("add.lua", "take.lua"))
 CHUNK = 200
@@ -41,42 +32,32 @@ class RedisStore:
         self.keys = [f"{self.prefix}{keys.DEAD_LETTERS}", f"{self.prefix}{keys.DEAD_LETTERS}:by-time"]
 
     def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        kind, task, last_failure = entry.kind, entry.summary.task, entry.summary.last_failure
-        member = f"{kind}\t{task}\t{entry.id}"
-        value = f"{member}\n{entry.to_json()}"
-        eldest = datetime.now(UTC).timestamp() - retention.seconds
-        limits = (int(keep_existing), eldest, retention.maximum)
-        with self._channel() as channel:
-            arguments = (entry.id, member, value, last_failure.timestamp(), *limits)
-            client_of(channel).register_script(ADD)(self.keys, arguments)
+        summary = entry.summary
+        member = f"{entry.kind}\t{summary.task}\t{entry.id}"
+        stored = (entry.id, member, f"{member}\n{entry.to_json()}", summary.last_failure)
+        limits = (int(keep_existing), time.time() - retention.seconds, retention.maximum)
+        with channel_of(self.app, StoreError.at) as channel:
+            client_of(channel).register_script(ADD)(self.keys, (*stored, *limits))
 
     @contextmanager
     def open(self) -> "Iterator[OpenRedisStore]":
-        with self._channel() as channel:
-            yield OpenRedisStore(channel, self.prefix, self.keys)
-
-    def _channel(self) -> AbstractContextManager[Any]:
-        return channel_of(self.app, lambda problem: StoreError(f"the dead letters at {problem}"))
+        with channel_of(self.app, StoreError.at) as channel:
+            yield OpenRedisStore(self, channel)
 
 
 class OpenRedisStore:
     """Implement `OpenStore` on Redis, where any number of readers and writers work at once."""
 
-    def __init__(self, channel: Any, prefix: str, keys: list[str]) -> None:
-        self.channel = channel
-        self.client = client_of(channel)
-        self.prefix = prefix
-        self.keys = keys
+    def __init__(self, store: RedisStore, channel: Any) -> None:
+        self.channel, self.client = channel, client_of(channel)
+        self.prefix, self.keys = store.prefix, store.keys
+        self.entries, self.by_time = store.keys
         self.rest = time.sleep
 
     def find(self, chosen: DeadLetterFilter) -> Iterator[StoredEntry]:
-        if chosen.ids:
-            ids = list(dict.fromkeys(chosen.ids))
-        else:
-            members = self.client.zrange(self.keys[1], 0, -1, withscores=True)
-            ids = [one.id for one in map(_summary, members) if chosen.fits(one)]
+        ids = list(dict.fromkeys(chosen.ids)) or [one.id for one in self._summaries(chosen)]
         for start in range(0, len(ids), CHUNK):
-            yield from (one for one in self._read(ids[start : start + CHUNK]) if chosen.fits(one.summary))
+            yield from self._read(ids[start : start + CHUNK], chosen)
 
     def newest(self, chosen: DeadLetterFilter, limit: int | None) -> list[DeadLetter]:
         if chosen.ids:
@@ -84,72 +65,55 @@ class OpenRedisStore:
             return [stored.load() for stored in found[:limit]]
         entries: dict[str, DeadLetter] = {}  # by id: an entry added meanwhile moves others to the next chunk
         start = 0
-        while limit is None or len(entries) < limit:
-            members = self.client.zrange(self.keys[1], start, start + CHUNK - 1, desc=True, withscores=True)
-            if not members:
-                break
+        while start < self.client.zcard(self.by_time) and (limit is None or len(entries) < limit):
+            ids = [one.id for one in self._summaries(chosen, start)]
+            entries.update((stored.summary.id, stored.load()) for stored in self._read(ids, chosen))
             start += CHUNK
-            ids = [one.id for one in map(_summary, members) if chosen.fits(one)]
-            entries.update((stored.summary.id, stored.load()) for stored in self._read(ids))
         return list(entries.values())[:limit]
 
     def count(self, chosen: DeadLetterFilter) -> "Counter[str]":
-        if chosen.ids:
-            return Counter(stored.summary.kind for stored in self.find(chosen))
-        now = datetime.now(UTC)
-        latest = "+inf" if chosen.older_than is None else now.timestamp() - chosen.older_than
-        members = self.client.zrangebyscore(self.keys[1], "-inf", latest)
-        chosen = dataclasses.replace(chosen, older_than=None)
-        kinds: Counter[str] = Counter()
-        for (kind, task), number in Counter(tuple(one.split(b"\t", 2)[:2]) for one in members).items():
-            if chosen.fits(Summary("", kind.decode(), task.decode(), now)):
-                kinds[kind.decode()] += number
-        return kinds
+        found = (one.summary for one in self.find(chosen)) if chosen.ids else self._summaries(chosen)
+        return Counter(one.kind for one in found)
 
-    def requeue(self, stored: StoredEntry, publish: Publish) -> bool:
-        if self.client.hget(self.keys[0], stored.summary.id) != stored.handle:
-            return False  # another was quicker, and its task may have a result by now
-        pushed: list[tuple[str, str]] = []
-        queues: list[str] = []
-
-        def put(queue: str, message: Any, **_: Any) -> None:
-            queues.append(queue)
-            level = self.channel._get_message_priority(message, reverse=False)
-            pushed.append((self.prefix + self.channel._q_for_pri(queue, level), dumps(message)))
-
-        # The script pushes the message instead of kombu, in one step with the removal.
-        self.channel._put = put
-        try:
-            publish(Producer(self.channel))
-        finally:
-            del self.channel._put
-        if not pushed:
-            raise StoreError(f"no queue takes the task of the dead letter {stored.summary.id}")
-        if not self._take(stored, pushed):
-            return False
-        for queue in queues:
+    def take(self, stored: StoredEntry, publish: Callable[[Producer], None] | None = None) -> bool:
+        put: list[tuple[str, Any]] = []
+        if publish:
+            if self.client.hget(self.entries, stored.summary.id) != stored.handle:
+                return False  # another was quicker, and its task may have a result by now
+            # The script pushes the message instead of kombu, in one step with the removal.
+            self.channel._put = lambda queue, message, **_: put.append((queue, message))
+            try:
+                publish(Producer(self.channel))
+            finally:
+                del self.channel._put
+            if not put:
+                raise StoreError(f"no queue takes the task of the dead letter {stored.summary.id}")
+        levels = [(queue, self.channel._get_message_priority(message)) for queue, message in put]
+        lists = [self.prefix + self.channel._q_for_pri(queue, level) for queue, level in levels]
+        arguments = [stored.summary.id, stored.handle, *(dumps(message) for _, message in put)]
+        is_taken = bool(self.client.register_script(TAKE)([*self.keys, *lists], arguments))
+        for queue, _ in put if is_taken else ():
             self.channel.wake(queue)
-        return True
+        return is_taken
 
-    def remove(self, stored: StoredEntry) -> bool:
-        return self._take(stored, [])
+    def _summaries(self, chosen: DeadLetterFilter, start: int | None = None) -> Iterator[Summary]:
+        """Yield the summaries that fit, oldest first; with `start`, those of a chunk, newest first.
 
-    def _take(self, stored: StoredEntry, pushed: list[tuple[str, str]]) -> bool:
-        keys = [*self.keys, *(key for key, _ in pushed)]
-        arguments = [stored.summary.id, stored.handle, *(message for _, message in pushed)]
-        return bool(self.client.register_script(TAKE)(keys, arguments))
+        Redis compares the time. It is not asked for it, which would take the client longer than all else.
+        """
+        latest = "+inf" if chosen.older_than is None else time.time() - chosen.older_than
+        if start is None:
+            members = self.client.zrangebyscore(self.by_time, "-inf", latest)
+        else:
+            members = self.client.zrevrangebyscore(self.by_time, latest, "-inf", start=start, num=CHUNK)
+        for member in members:
+            kind, task, id_ = member.decode().split("\t", 2)
+            summary = Summary(id_, kind, task, -math.inf)
+            if chosen.fits(summary):
+                yield summary
 
-    def _read(self, ids: list[str]) -> list[StoredEntry]:
-        values = self.client.hmget(self.keys[0], ids) if ids else []
-        return [_stored(value) for value in values if value is not None]
-
-
-def _stored(value: bytes) -> StoredEntry:
-    entry = DeadLetter.from_json(value.rpartition(b"\n")[2])
-    return StoredEntry(entry.summary, lambda: entry, value)
-
-
-def _summary(member_and_score: tuple[bytes, float]) -> Summary:
-    member, score = member_and_score
-    kind, task, id_ = member.decode().split("\t", 2)
-    return Summary(id_, kind, task, datetime.fromtimestamp(score, UTC))
+    def _read(self, ids: list[str], chosen: DeadLetterFilter) -> list[StoredEntry]:
+        values = self.client.hmget(self.entries, ids) if ids else []
+        texts = {value: value.rpartition(b"\n")[2] for value in values if value is not None}
+        stored = [StoredEntry(DeadLetter.from_json(text).summary, text, value) for value, text in texts.items()]
+        return [one for one in stored if chosen.fits(one.summary)]

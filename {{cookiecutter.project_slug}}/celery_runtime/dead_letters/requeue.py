@@ -71,7 +71,7 @@ def _forget_unread(backend: Any, task_id: str) -> None:
 
 
 def _publish_raw(app: Any, entry: DeadLetter, producer: Producer, requeues: dict[str, int]) -> None:
-    raw: dict[str, Any] = entry.raw or {}
+    raw: Any = entry.raw
     queue = app.amqp.queues[entry.queue]
     address = {"exchange": queue.exchange, "routing_key": queue.routing_key, "declare": [queue]}
     content = {name: raw[name] for name in ("content_type", "content_encoding")}
@@ -82,7 +82,4 @@ def _publish_raw(app: Any, entry: DeadLetter, producer: Producer, requeues: dict
 
 
 def _has_passed(expires: Any, timezone: tzinfo) -> bool:
-    if not isinstance(expires, str):
-        return False
-    moment: datetime = maybe_make_aware(datetime.fromisoformat(expires), timezone)
-    return moment <= datetime.now(UTC)
+    return isinstance(expires, str) and maybe_make_aware(datetime.fromisoformat(expires), timezone) <= datetime.now(UTC)
