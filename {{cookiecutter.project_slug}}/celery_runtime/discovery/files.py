@@ -65,11 +65,10 @@ def scan(package: str, pattern: str) -> Found:
     shown = folder.relative_to(project_root(package)).as_posix()
     found = Found()
     if folder.is_dir():
-        _scan_folder(folder, shown, package, (), pattern, found)
+        _scan_folder(folder, shown, package, "", pattern, found)
     else:
         remedy = f"Create it, with an empty __init__.py and task files named {pattern}."
-        problem = "the folder of the task modules is missing"
-        found.problems.append(TaskFileProblem(shown, 1, problem, remedy))
+        found.problems.append(TaskFileProblem(shown, 1, "the folder of the task modules is missing", remedy))
     if not found.modules and not found.problems:
         problem = f"no file matches {pattern}: there is no task to run"
         remedy = f"Add a task file, such as {folder.name}/ex1_hello.py."
@@ -77,44 +76,44 @@ def scan(package: str, pattern: str) -> Found:
     return found
 
 
-def _scan_folder(folder: Path, shown: str, package: str, parents: tuple[str, ...], pattern: str, found: Found) -> None:
+def _scan_folder(folder: Path, shown: str, package: str, inside: str, pattern: str, found: Found) -> None:
     # Strings and os.scandir, because thousands of Path objects would cost a fourth of the imports.
     with os.scandir(folder) as scanned:
-        entries = sorted(scanned, key=lambda entry: (entry.is_dir(), natural(entry.name)))
-    for entry in entries:
-        name, file = entry.name, f"{shown}/{entry.name}"
-        stem = name.rpartition(".")[0] or name
+        entries = sorted((entry.is_dir(), natural(entry.name), entry.name) for entry in scanned)
+    for is_folder, _, name in entries:
         if name in ("__init__.py", "__pycache__", "README.md"):
             continue
-        if name.startswith(("_", ".")):
-            found.ignored[file] = f"starts with {name[0]}"
-        elif entry.is_dir() and entry.is_symlink():
-            found.ignored[file] = "a link to a folder, which could lead in a circle"
-        elif entry.is_dir():
-            if problem := _folder_problem(Path(entry.path), file, pattern):
-                found.problems.append(problem)
-            else:
-                _scan_folder(Path(entry.path), file, package, (*parents, name), pattern, found)
-        elif not fnmatchcase(name, pattern):
-            found.ignored[file] = f"does not match {pattern}"
-        elif "." in stem:
-            remedy = f"Rename it to {stem.replace('.', '_')}.py."
-            problem = TaskFileProblem(file, 1, "a dot in its name keeps it from being imported", remedy)
-            found.problems.append(problem)
+        file, label = f"{shown}/{name}", inside + (name.rpartition(".")[0] or name)
+        reason, remedy = obstacle(folder, name, is_folder, pattern)
+        if remedy:
+            found.problems.append(TaskFileProblem(file, 1, reason, remedy))
+        elif reason:
+            found.ignored[file] = reason
+        elif is_folder:
+            _scan_folder(folder / name, file, package, f"{inside}{name}/", pattern, found)
         else:
-            parts = (*parents, stem)
-            dotted, label = ".".join((package, *parts)), "/".join(parts)
-            found.modules.append(TaskModule(dotted, folder / name, file, label))
+            found.modules.append(TaskModule(f"{package}.{label}".replace("/", "."), folder / name, file, label))
 
 
-def _folder_problem(path: Path, file: str, pattern: str) -> TaskFileProblem | None:
-    if fnmatchcase(path.name, pattern):
-        remedy = f"Rename it to {path.stem.replace('.', '_')}, or turn it into a file."
-        return TaskFileProblem(file, 1, "a folder with the name of a task file", remedy)
-    if "." in path.name and any(path.rglob(pattern)):
+def obstacle(folder: Path, name: str, is_folder: bool, pattern: str) -> tuple[str, str]:
+    """Return why a file or folder is passed over, and the remedy if that is a problem; what is not is empty."""
+    stem = name.rpartition(".")[0] or name
+    plain = stem.replace(".", "_")
+    if name.startswith(("_", ".")):
+        return f"starts with {name[0]}", ""
+    if not is_folder:
+        if not fnmatchcase(name, pattern):
+            return f"does not match {pattern}", ""
+        if "." in stem:
+            return "a dot in its name keeps it from being imported", f"Rename it to {plain}.py."
+    elif (folder / name).is_symlink():
+        return "is a link to a folder, which could lead in a circle", ""
+    elif fnmatchcase(name, pattern):
+        return "has the name of a task file, and is a folder", f"Rename it to {plain}, or turn it into a file."
+    elif "." in name and any((folder / name).rglob(pattern)):
         problem = "a dot in the folder's name keeps its task files from being imported"
-        return TaskFileProblem(file, 1, problem, f"Rename it to {path.name.replace('.', '_')}.")
-    return None
+        return problem, f"Rename it to {name.replace('.', '_')}."
+    return "", ""
 
 
 def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
@@ -126,11 +125,11 @@ def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[Tas
     Raises:
         LookupError: a pattern matches no module.
     """
-    chosen: set[TaskModule] = set()
+    chosen: set[TaskModule] = set(() if patterns else modules)
     for pattern in patterns:
         matching = {m for m in modules if fnmatchcase(m.path.stem, pattern) or fnmatchcase(m.label, pattern)}
         if not matching:
             available = ", ".join(module.label for module in modules) or "none"
             raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
         chosen |= matching
-    return [module for module in modules if module in chosen or not patterns]
+    return [module for module in modules if module in chosen]
