@@ -1,13 +1,15 @@
-"""Find the task modules in a folder: names and order only, nothing is imported.
+"""Find the task modules in a folder, and read what they define: nothing is imported.
 
-A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a
-package or in a sub-folder. Names that start with `_` or `.` are skipped.
+A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a package or in a
+sub-folder. Names that start with `_` or `.` are skipped.
 """
 
+import ast
+import functools
 import importlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,13 +17,10 @@ from typing import NamedTuple
 
 
 class TaskFileProblem(NamedTuple):
-    """Something wrong with a task file. A fatal problem keeps the worker from starting.
+    """Something wrong with a task file. A fatal problem keeps the worker from starting."""
 
-    `file` is relative to the project; `line` is 1 where the file or folder as a whole is meant.
-    """
-
-    file: str
-    line: int
+    file: str  # relative to the project
+    line: int  # 1 where the file or folder as a whole is meant
     problem: str
     remedy: str
     fatal: bool = True
@@ -31,7 +30,11 @@ class TaskModule(NamedTuple):
     name: str  # "shop.celery_tasks.billing.ex1_invoice"
     path: Path
     file: str  # "shop/celery_tasks/billing/ex1_invoice.py"
-    label: str  # "billing/ex1_invoice": a task file filter matches it, as well as "ex1_invoice"
+    label: str  # "billing/ex1_invoice"
+
+    def fits(self, pattern: str) -> bool:
+        """Whether a pattern matches its file name without `.py`, as `ex1*` may, or its label, as `billing/*` may."""
+        return fnmatchcase(self.path.stem, pattern) or fnmatchcase(self.label, pattern)
 
 
 @dataclass
@@ -117,19 +120,37 @@ def obstacle(folder: Path, name: str, is_folder: bool, pattern: str) -> tuple[st
 
 
 def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
-    """Return the modules that match one of the patterns of a task file filter; all without a pattern.
-
-    A pattern is a file name without `.py`, such as `ex1*` or `ex-name`, or a path in the folder,
-    such as `billing/*`.
-
-    Raises:
-        LookupError: a pattern matches no module.
-    """
-    chosen: set[TaskModule] = set(() if patterns else modules)
+    """Return the modules that fit one of the patterns, all without a pattern; one that fits none is a `LookupError`."""
     for pattern in patterns:
-        matching = {m for m in modules if fnmatchcase(m.path.stem, pattern) or fnmatchcase(m.label, pattern)}
-        if not matching:
+        if not any(module.fits(pattern) for module in modules):
             available = ", ".join(module.label for module in modules) or "none"
             raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
-        chosen |= matching
-    return [module for module in modules if module in chosen]
+    return [module for module in modules if not patterns or any(map(module.fits, patterns))]
+
+
+def lines_of(path: Path, function: str) -> list[int]:
+    """Return the lines of the functions and classes of that name, ascending; empty without one."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return sorted(node.lineno for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
+
+
+def line_of_text(path: Path, text: str) -> int:
+    """Return the first line that holds the text, 1 without one."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return next((number for number, line in enumerate(lines, start=1) if text in line), 1)
+
+
+@functools.cache
+def explicit_task_names(path: Path) -> frozenset[str]:
+    """Return the literal names that decorators of the file state, as in `@app.task(name="mail.send")`."""
+    decorators = (decorator for node in _nodes(path) for decorator in getattr(node, "decorator_list", ()))
+    calls = (decorator for decorator in decorators if isinstance(decorator, ast.Call))
+    values = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name")
+    return frozenset(v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str))
+
+
+def _nodes(path: Path) -> Iterator[ast.AST]:
+    try:
+        return ast.walk(ast.parse(path.read_bytes()))
+    except (OSError, SyntaxError, ValueError):
+        return iter(())

@@ -11,8 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from celery_runtime.discovery.files import TaskModule, folder_of, obstacle, project_root, scan
-from celery_runtime.discovery.source import explicit_task_names
+from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, obstacle, project_root, scan
 
 LINE_LENGTH = 110  # of the formatter, in pyproject.toml
 IMPORTABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -59,13 +58,10 @@ class NewTask(NamedTuple):
 
 
 def write_new_task(app: Any, name: str) -> NewTask:
-    """Write a task file and its test, or nothing.
+    """Write a task file and its test, or nothing: `Refused` says why.
 
-    `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have
-    sub-folders in front, "billing/send_invoice".
-
-    Raises:
-        Refused: the name cannot be used, the project's tests are not there, or a file cannot be written.
+    `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have sub-folders in
+    front, "billing/send_invoice".
     """
     package, pattern = app.task_modules.package, app.conf.task_file_pattern
     modules = scan(package, pattern).modules
@@ -102,11 +98,9 @@ def _named(name: str, package: str, pattern: str, prefix: str, modules: Sequence
     folders = list(accumulate(parents, Path.joinpath, initial=folder_of(package)))
     stem = stated
     if not fnmatchcase(f"{stated}.py", pattern):
-        beside = "\n".join(module.path.stem for module in modules if module.path.parent == folders[-1])
-        numbers = re.findall(rf"^{re.escape(prefix)}([0-9]+)", beside, re.MULTILINE)
-        next_number = "" if prefix.endswith("_") else f"{max(map(int, numbers), default=0) + 1}_"
-        stem = f"{prefix}{next_number}{stated}"
-    function = _function(stem, prefix)
+        numbers = [_parts(module.path.stem, prefix)[0] for module in modules if module.path.parent == folders[-1]]
+        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{max(numbers, default=0) + 1}_{stated}"
+    function = _parts(stem, prefix)[1]
     for part in (*parents, stated, function):
         if not IMPORTABLE.fullmatch(part):
             rule = "Use letters, digits and _, and begin with a letter."
@@ -121,10 +115,10 @@ def _named(name: str, package: str, pattern: str, prefix: str, modules: Sequence
     return NewTask(".".join((package, *parents, stem)), function, folders, folders[-1] / f"{stem}.py", test)
 
 
-def _function(stem: str, prefix: str) -> str:
-    """Return the part after the prefix and the number of a task file's name: "send" of "ex15_send"."""
-    named = re.fullmatch(rf"{re.escape(prefix.removesuffix('_'))}_?[0-9]*_([A-Za-z]\w*)", stem)
-    return named[1] if named else stem
+def _parts(stem: str, prefix: str) -> tuple[int, str]:
+    """Return number and function of a task file's name: 15 and "send" of "ex15_send", 0 and all of "export"."""
+    found = re.match(rf"{re.escape(prefix.removesuffix('_'))}_?([0-9]*)(?:_([A-Za-z]\w*)\Z)?", stem)
+    return (int(found[1] or 0), found[2] or stem) if found else (0, stem)
 
 
 def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> None:
@@ -141,7 +135,7 @@ def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[Task
     for module in modules:
         if task in explicit_task_names(module.path):
             raise Refused(f"{module.file} has a task of the name {task}. Choose another name.")
-        if module.path.parent == new.file.parent and _function(module.path.stem, prefix) == new.function:
+        if module.path.parent == new.file.parent and _parts(module.path.stem, prefix)[1] == new.function:
             taken.append(module.path)
     if existing := [path for path in taken if path.exists()]:
         raise _exists(new, existing[0])
