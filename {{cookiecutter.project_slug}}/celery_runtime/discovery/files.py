@@ -57,15 +57,10 @@ def folder_of(package: str) -> Path:
     return Path(importlib.import_module(parent).__path__[0]).resolve() / name
 
 
-def project_root(package: str) -> Path:
-    """Return the folder that holds the top-level package."""
-    return folder_of(package).parents[package.count(".")]
-
-
-def scan(package: str, pattern: str) -> Found:
+def scan(package: str, root: Path, pattern: str) -> Found:
     """Return the task modules of `package` in natural order, and the ignored files with the reason."""
     folder = folder_of(package)
-    shown = folder.relative_to(project_root(package)).as_posix()
+    shown = folder.relative_to(root).as_posix()
     found = Found()
     if folder.is_dir():
         _scan_folder(folder, shown, package, "", pattern, found)

@@ -41,8 +41,9 @@ class TaskModules:
     def __init__(self, app: celery.Celery, package: str) -> None:
         self.app, self.package = app, package
         self.project = package.partition(".")[0]
-        self.root = files.project_root(package)
-        self.folder = self.relative(files.folder_of(package))
+        folder = files.folder_of(package)
+        self.root = folder.parents[package.count(".")]
+        self.folder = self.relative(folder)
         self.selected: list[TaskModule] = []
         self.left_out: set[TaskModule] = set()
         self.ignored: dict[str, str] = {}
@@ -53,7 +54,7 @@ class TaskModules:
         # Not at the top, because a process that only publishes needs nothing of what it imports.
         from celery_runtime.discovery import checks
 
-        found = files.scan(self.package, self.app.conf.task_file_pattern)
+        found = files.scan(self.package, self.root, self.app.conf.task_file_pattern)
         self.ignored, self.problems = found.ignored, found.problems
         try:
             self.selected = files.filtered(found.modules, environment.names(FILTER_VARIABLE))

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, obstacle, project_root, scan
+from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, obstacle, scan
 
 LINE_LENGTH = 110  # of the formatter, in pyproject.toml
 IMPORTABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -63,10 +63,10 @@ def write_new_task(app: Any, name: str) -> NewTask:
     `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have sub-folders in
     front, "billing/send_invoice".
     """
-    package, pattern = app.task_modules.package, app.conf.task_file_pattern
-    modules = scan(package, pattern).modules
+    package, root, pattern = app.task_modules.package, app.task_modules.root, app.conf.task_file_pattern
+    modules = scan(package, root, pattern).modules
     prefix = re.split(r"[*?[]", pattern)[0]
-    new = _named(name, package, pattern, prefix, modules)
+    new = _named(name, package, root, pattern, prefix, modules)
     _check_place(new, pattern, prefix, modules)
     dots, queue = "." * new.module.count("."), json.dumps(app.conf.task_default_queue)
     files = {  # the task file is last, because a worker may start as soon as it is there
@@ -93,13 +93,14 @@ def write_new_task(app: Any, name: str) -> NewTask:
     return new
 
 
-def _named(name: str, package: str, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> NewTask:
+def _named(name: str, package: str, root: Path, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> NewTask:
     *parents, stated = name.removeprefix(f"{package.replace('.', '/')}/").removesuffix(".py").split("/")
     folders = list(accumulate(parents, Path.joinpath, initial=folder_of(package)))
     stem = stated
     if not fnmatchcase(f"{stated}.py", pattern):
-        numbers = [_parts(module.path.stem, prefix)[0] for module in modules if module.path.parent == folders[-1]]
-        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{max(numbers, default=0) + 1}_{stated}"
+        beside = [module.path.stem for module in modules if module.path.parent == folders[-1]]
+        number = max((int(_parts(other, prefix)[0] or 0) for other in beside), default=0) + 1
+        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{number}_{stated}"
     function = _parts(stem, prefix)[1]
     for part in (*parents, stated, function):
         if not IMPORTABLE.fullmatch(part):
@@ -111,14 +112,14 @@ def _named(name: str, package: str, pattern: str, prefix: str, modules: Sequence
         raise Refused(f"{function!r} means something else in a task file or its test. Choose another name.")
     if not IMPORTABLE.fullmatch(stem) or not fnmatchcase(f"{stem}.py", pattern):
         raise Refused(f"{stated}.py does not match {pattern}, as task files must. Choose a name that does.")
-    test = project_root(package) / "tests" / f"{'_'.join(('test', *parents, function))}.py"
+    test = root / "tests" / f"{'_'.join(('test', *parents, function))}.py"
     return NewTask(".".join((package, *parents, stem)), function, folders, folders[-1] / f"{stem}.py", test)
 
 
-def _parts(stem: str, prefix: str) -> tuple[int, str]:
-    """Return number and function of a task file's name: 15 and "send" of "ex15_send", 0 and all of "export"."""
+def _parts(stem: str, prefix: str) -> tuple[str, str]:
+    """Return number and function of a task file's name: "15" and "send" of "ex15_send", "" and all of "export"."""
     found = re.match(rf"{re.escape(prefix.removesuffix('_'))}_?([0-9]*)(?:_([A-Za-z]\w*)\Z)?", stem)
-    return (int(found[1] or 0), found[2] or stem) if found else (0, stem)
+    return (found[1], found[2] or stem) if found else ("", stem)
 
 
 def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> None:
