@@ -98,10 +98,10 @@ def _named(name: str, package: str, root: Path, pattern: str, prefix: str, modul
     folders = list(accumulate(parents, Path.joinpath, initial=folder_of(package)))
     stem = stated
     if not fnmatchcase(f"{stated}.py", pattern):
-        beside = [module.path.stem for module in modules if module.path.parent == folders[-1]]
-        number = max((int(_parts(other, prefix)[0] or 0) for other in beside), default=0) + 1
-        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{number}_{stated}"
-    function = _parts(stem, prefix)[1]
+        beside = "\n".join(module.path.stem for module in modules if module.path.parent == folders[-1])
+        numbers = map(int, re.findall(rf"^{re.escape(prefix)}([0-9]+)", beside, re.MULTILINE))
+        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{max(numbers, default=0) + 1}_{stated}"
+    function = _function(stem, prefix)
     for part in (*parents, stated, function):
         if not IMPORTABLE.fullmatch(part):
             rule = "Use letters, digits and _, and begin with a letter."
@@ -116,10 +116,10 @@ def _named(name: str, package: str, root: Path, pattern: str, prefix: str, modul
     return NewTask(".".join((package, *parents, stem)), function, folders, folders[-1] / f"{stem}.py", test)
 
 
-def _parts(stem: str, prefix: str) -> tuple[str, str]:
-    """Return number and function of a task file's name: "15" and "send" of "ex15_send", "" and all of "export"."""
-    found = re.match(rf"{re.escape(prefix.removesuffix('_'))}_?([0-9]*)(?:_([A-Za-z]\w*)\Z)?", stem)
-    return (found[1], found[2] or stem) if found else ("", stem)
+def _function(stem: str, prefix: str) -> str:
+    """Return the part after the prefix and the number of a task file's name: "send" of "ex15_send"."""
+    named = re.fullmatch(rf"{re.escape(prefix.removesuffix('_'))}_?[0-9]*_([A-Za-z]\w*)", stem)
+    return named[1] if named else stem
 
 
 def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> None:
@@ -136,7 +136,7 @@ def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[Task
     for module in modules:
         if task in explicit_task_names(module.path):
             raise Refused(f"{module.file} has a task of the name {task}. Choose another name.")
-        if module.path.parent == new.file.parent and _parts(module.path.stem, prefix)[1] == new.function:
+        if module.path.parent == new.file.parent and _function(module.path.stem, prefix) == new.function:
             taken.append(module.path)
     if existing := [path for path in taken if path.exists()]:
         raise _exists(new, existing[0])
