@@ -48,7 +48,7 @@ with app.connection_for_read() as connection:
 # What the project changes is taken back.
 AS_KOMBU_DOES = """
 for name in ("QoS", "basic_consume", "_brpop_start", "_brpop_read", "_put", "_do_restore_message"):
-    delattr(OurChannel, name)
+    delattr(Channel, name)
 """
 
 

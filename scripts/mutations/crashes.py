@@ -34,7 +34,7 @@ MUTATIONS = (
     Mutation(
         "a worker that waits is woken by a message",
         f"{RUNTIME}/brokers/redis_transport.py",
-        "            self._add_token(_publish_batch.add, queue)\n",
+        "            self._add_token(_publish_batch, queue)\n",
         "",
         "test_a_worker_that_waits_is_told",
     ),
@@ -229,8 +229,8 @@ MUTATIONS = (
     Mutation(
         "so can one with a base of its own, by a worker",
         f"{RUNTIME}/discovery/loading.py",
-        "                drop_late_default(task, self.app.conf)",
-        "                pass",
+        "            drop_late_default(task, self.app.conf)",
+        "            pass",
         "test_time_limits",
     ),
     Mutation(

@@ -148,7 +148,7 @@ MUTATIONS = (
     Mutation(
         "what is no message at all is taken out of a list",
         f"{RUNTIME}/brokers/redis_transport.py",
-        "        if on_unreadable:",
+        "        if on_unreadable := self.connection.on_unreadable:",
         "        if False:",
         "test_malformed_messages",
     ),

@@ -41,7 +41,7 @@ MUTATIONS = (
     Mutation(
         "sub-folders are searched",
         f"{RUNTIME}/discovery/files.py",
-        "_scan_folder(Path(entry.path), file, package, (*parents, name), pattern, found)",
+        '_scan_folder(folder / name, file, package, f"{inside}{name}/", pattern, found)',
         "continue",
         "test_discovery",
     ),
@@ -111,7 +111,7 @@ MUTATIONS = (
     Mutation(
         "a task file filter that matches no file is refused",
         f"{RUNTIME}/discovery/files.py",
-        "if not matching:",
+        "if not any(module.fits(pattern) for module in modules):",
         "if False:",
         "test_selection",
     ),

@@ -13,7 +13,7 @@ MUTATIONS = (
     Mutation(
         "what has expired is told of on RabbitMQ too",
         f"{RUNTIME}/brokers/publishing.py",
-        '            options.pop("expiration", None)  # the message says as well when it expires\n',
+        '            options.pop("expiration", None)\n',
         "",
         "test_what_has_expired and rabbitmq",
     ),
@@ -27,7 +27,7 @@ MUTATIONS = (
     Mutation(
         "a child inherits its parent's priority",
         f"{RUNTIME}/brokers/publishing.py",
-        "stated = self._parent_priority()",
+        'stated = (parent.request.delivery_info or {}).get("priority")',
         "stated = None",
         "test_priorities",
     ),

@@ -27,14 +27,14 @@ MUTATIONS = (
     Mutation(
         "one process starts the embedded broker",
         f"{RUNTIME}/brokers/embedded.py",
-        "fcntl.flock(file, fcntl.LOCK_EX)",
+        "fcntl.flock(lock, fcntl.LOCK_EX)",
         "pass",
         "test_embedded_broker",
     ),
     Mutation(
         "the embedded broker's folder is private",
         f"{RUNTIME}/brokers/embedded.py",
-        "if not mine or stat.S_IMODE(status.st_mode) & 0o077:",
+        "if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.getuid():",
         "if False:",
         "test_embedded_broker",
     ),

@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+NOTES_KEPT = 7 * 24 * 60 * 60  # seconds from the last run of a task to the end of its crash notes
+
 
 @dataclass(frozen=True)
 class Depth:
-    """How many messages wait in a queue.
-
-    Attributes:
-        by_priority: a count for each of 0 to 9; None where only the sum is known.
-    """
+    """How many messages wait in a queue."""
 
     queue: str
     total: int
-    by_priority: Mapping[int, int] | None
+    by_priority: Mapping[int, int] | None  # a count for each of 0 to 9; None where only the sum is known
 
 
 class BrokerError(ConnectionError):
@@ -43,14 +41,45 @@ class Broker(Protocol):
         """Delete all notes: the task has ended, or runs again as another message."""
 
 
+class WorkerChannel:
+    """What a worker asks of the channel by which it consumes, beside what kombu's channels do.
+
+    These do nothing: RabbitMQ requeues at once all that a lost connection held. Redis does not, and overrides them.
+    `unacknowledged` has the delivery tags of tasks that have ended, of which the broker could not be told.
+    """
+
+    unacknowledged: frozenset[str] = frozenset()
+
+    def acknowledge(self, delivery_tag: str) -> None:
+        """Acknowledge a message of a closed channel."""
+
+    def check_writes(self) -> None:
+        """Raise what the broker answers to a write that needs room."""
+
+    def renew(self, delivery_tag: str) -> None:
+        """Begin the visibility timeout of a message anew, unless it was redelivered already."""
+
+    def let_go(self, delivery_tag: str) -> None:
+        """Do not requeue this message when the channel closes: its task still runs."""
+
+    def adopt(self, message: Any) -> None:
+        """Take over a message that a closed channel has let go: this channel acknowledges it."""
+
+    def held(self) -> list[str]:
+        """Return the delivery tags of the messages that are requeued when the channel closes."""
+        return []
+
+    def requeue_held(self) -> None:
+        """Requeue them now."""
+
+    def give_back(self, delivery_tag: str, since: float) -> None:
+        """Requeue a message of a closed channel, unless it was redelivered since then (seconds since the epoch)."""
+
+
 def broker_of(app: Any) -> Broker:
     """Return the broker to which the app publishes."""
-    from celery_runtime.brokers import urls  # which imports `embedded`, and that is run by `python -m` as well
+    # Not at the top, because they import `embedded`, and that is run by `python -m` as well.
+    from celery_runtime.brokers import rabbitmq, redis, urls
 
-    if urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url):
-        from celery_runtime.brokers.rabbitmq import RabbitMQ
-
-        return RabbitMQ(app)
-    from celery_runtime.brokers.redis import Redis
-
-    return Redis(app)
+    is_rabbitmq = urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url)
+    return rabbitmq.RabbitMQ(app) if is_rabbitmq else redis.Redis(app)

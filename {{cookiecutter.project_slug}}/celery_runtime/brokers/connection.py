@@ -8,7 +8,7 @@ Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`, `ConnectionPool.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import amqp
 import kombu.connection
@@ -19,8 +19,6 @@ from kombu.transport import redis as kombu_redis
 from kombu.utils.collections import HashedSeq
 
 from celery_runtime.brokers import BrokerError, rabbitmq_transport, redis_transport
-
-Answer = TypeVar("Answer")
 
 PATIENCE = 2.0  # seconds in which a server must have answered a connection that publishes
 # All that a client raises where its broker is away, or refuses.
@@ -33,11 +31,8 @@ OURS: dict[type, type] = {
 }
 
 
-_Connection: Any = object  # at run time the class beside it, `kombu.Connection`
-
-
-class _OwnTransports(_Connection):
-    """Changes a `kombu.Connection`."""
+class Connection(kombu.Connection):
+    """`AMQP.Connection` of the app, by which Celery makes every connection to a broker."""
 
     def get_transport_cls(self) -> Any:
         cls = super().get_transport_cls()
@@ -53,21 +48,17 @@ class _OwnTransports(_Connection):
         # kombu shares its pools among connections that are equal: a stock one to the same server is not.
         return HashedSeq(type(self), *super().__eqhash__())
 
+    def Pool(self, limit: int | None = None, **options: Any) -> "ConnectionPool":
+        return ConnectionPool(self, limit, **options)
 
-class PooledConnection(_OwnTransports, kombu.connection.PooledConnection):
+
+class PooledConnection(Connection, kombu.connection.PooledConnection):
     pass
 
 
 class ConnectionPool(kombu.connection.ConnectionPool):
     def new(self) -> PooledConnection:
         return PooledConnection(self, **dict(self.connection._info(resolve=False)))
-
-
-class Connection(_OwnTransports, kombu.Connection):
-    """`AMQP.Connection` of the app, by which Celery makes every connection to a broker."""
-
-    def Pool(self, limit: int | None = None, **options: Any) -> ConnectionPool:
-        return ConnectionPool(self, limit, **options)
 
 
 def patient(connection: Any) -> Any:
@@ -82,8 +73,7 @@ def patient(connection: Any) -> Any:
 def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
     """Connect at once or not at all, and lend the connection.
 
-    Args:
-        failure: makes the exception to raise, of a text that names the server and the error.
+    `failure` makes the exception to raise, of a text that names the server and the error.
     """
     try:
         connection.ensure_connection(max_retries=1, interval_start=0)
@@ -94,7 +84,7 @@ def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[
         raise failure(f"{connection.as_uri()} cannot be used: {error}") from error
 
 
-def by_connection(app: Any, act: Callable[[Any], Answer], failure: Callable[[str], Exception]) -> Answer:
+def by_connection(app: Any, act: Callable[[Any], Any], failure: Callable[[str], Exception]) -> Any:
     """Return what `act` returns on a connection of the app's pool; on a new one if that one was stale.
 
     The server closes an idle connection, and a process that a worker forks closes those of its parent.

@@ -1,7 +1,7 @@
 """Run the broker of the first run: a private Valkey server that needs no installation, for development only.
 
-It listens on a Unix socket in a folder that no other user can enter, keeps its messages on disk, and
-outlives the worker that started it: `make stop` ends it. Importing this module starts nothing.
+It listens on a Unix socket in a folder that no other user can enter, keeps its messages on disk, and outlives the
+worker that started it: `make stop` ends it. Importing this module starts nothing.
 """
 
 import hashlib
@@ -10,8 +10,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +49,20 @@ class EmbeddedBroker:
     def start(self) -> bool:
         """Start the server unless it runs already. Return whether this call started it.
 
-        Raises:
-            ConfigurationError: this platform has no server, or its folder is too deep or not private.
+        A platform without a server, or a folder that is too deep or not private, is a `ConfigurationError`.
         """
         if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
-            problem = f"{self.directory} is too deep a folder for a Unix socket"
-            raise ConfigurationError(problem, "Use another.")
+            raise ConfigurationError(f"{self.directory} is too deep a folder for a Unix socket", "Use another.")
         binary = _server_binary()
+        import fcntl  # not on Windows, where there is no embedded broker either
+
         self.directory.mkdir(mode=0o700, exist_ok=True)
         status = self.directory.lstat()
-        mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-        if not mine or stat.S_IMODE(status.st_mode) & 0o077:
+        if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077 or status.st_uid != os.getuid():
             problem = f"{self.directory} is a link, another user's, or open to others"
             raise ConfigurationError(problem, "Remove it, or set CELERY_BROKER_URL.")
-        with _locked(self.directory / "lock"):
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of several processes one alone starts the server
             if self.is_running():
                 return False
             log = self.directory / "valkey.log"
@@ -77,11 +76,10 @@ class EmbeddedBroker:
 
     def stop(self) -> bool:
         """Stop the server, keeping its messages on disk. Return whether one was running."""
-        if not self.is_running():
-            return False
-        self._client().shutdown()
-        _becomes_true(lambda: not self.socket.exists())  # the server removes it as its last act
-        return True
+        if was_running := self.is_running():
+            self._client().shutdown()
+            _becomes_true(lambda: not self.socket.exists())  # the server removes it as its last act
+        return was_running
 
     def _client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
@@ -99,16 +97,6 @@ def _server_binary() -> Path:
         raise ConfigurationError(f"there is no embedded broker for this platform ({error})", REMEDY) from None
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, so that one alone of several processes starts the server."""
-    import fcntl  # not on Windows, where there is no embedded broker either
-
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _becomes_true(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + START_TIMEOUT
     while not (is_true := condition()) and time.monotonic() < deadline:
@@ -122,14 +110,9 @@ def temporary_folder() -> Path:
     return folder if len(str(folder)) <= LONGEST_TEMPORARY_FOLDER else Path("/tmp")
 
 
-def _project_directory() -> Path:
-    project = Path(__file__).resolve().parents[2]
-    digest = hashlib.sha256(str(project).encode()).hexdigest()[:12]
-    user = os.getuid() if hasattr(os, "getuid") else "0"
-    return temporary_folder() / f"celery-dev-{user}-{digest}"
-
-
-PROJECT_BROKER = EmbeddedBroker(_project_directory())
+_PROJECT = hashlib.sha256(str(Path(__file__).resolve().parents[2]).encode()).hexdigest()[:12]
+_USER = os.getuid() if hasattr(os, "getuid") else "0"
+PROJECT_BROKER = EmbeddedBroker(temporary_folder() / f"celery-dev-{_USER}-{_PROJECT}")
 
 
 def uses(conf: Mapping[str, Any]) -> list[str]:
@@ -148,8 +131,8 @@ def hint(conf: Mapping[str, Any], *needed: str) -> str:
     """Return the remedy where a needed use, "broker" or "results", is of this server and it does not run."""
     if set(needed).isdisjoint(uses(conf)) or PROJECT_BROKER.is_running():
         return ""
-    remedy = "A worker starts it: make worker. If another broker is meant, name it in .env."
-    return f"The embedded broker is not running. {remedy}"
+    problem = "The embedded broker is not running."
+    return f"{problem} A worker starts it: make worker. If another broker is meant, name it in .env."
 
 
 if __name__ == "__main__":  # `make stop`

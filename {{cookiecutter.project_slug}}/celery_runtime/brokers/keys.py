@@ -4,9 +4,7 @@ On Redis each stands behind the `global_keyprefix` of the app, "shop:". kombu's 
 (queue, separator, priority), `unacked` (a hash) and `unacked_index` (a sorted set by the time of delivery).
 """
 
-# Redis: `lost-runs:TASK_ID`, a number. RabbitMQ: `shop.lost-runs.HASH`, a queue
-CRASH_NOTES = "lost-runs"
-# Redis: a hash, and `dead-letters:by-time`, a sorted set. RabbitMQ: `shop.dead-letters`, a queue
-DEAD_LETTERS = "dead-letters"
+CRASH_NOTES = "lost-runs"  # Redis: number `lost-runs:TASK_ID`. RabbitMQ: queue `shop.lost-runs.HASH`
+DEAD_LETTERS = "dead-letters"  # Redis: hash, and sorted set `dead-letters:by-time`. RabbitMQ: queue `shop.dead-letters`
 TOKENS = "tokens"  # Redis: queue, separator, `tokens`: a list with a token for each new message
 WRITE_CHECK = "takes-writes"  # Redis: a key that is gone after a second

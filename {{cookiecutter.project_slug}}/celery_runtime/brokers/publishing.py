@@ -24,10 +24,8 @@ FOLLOWING = {"max_retries": 30, "interval_start": 0.2, "interval_step": 0.2, "in
 class AMQP(amqp.AMQP):
     """Gives every published task a priority: its own, else its parent's, else NORMAL.
 
-    It also keeps RabbitMQ from dropping what has expired, of which nobody would be told: a worker does it.
-
-    Every way to publish ends in `send_task_message`, after the options of the call, the task and
-    the routes were merged: delay, apply_async, send_task, canvas, callbacks, retries and beat.
+    Every way to publish ends in `send_task_message`, after the options of the call, the task and the routes were
+    merged: delay, apply_async, send_task, canvas, callbacks, retries and beat.
     """
 
     Connection = Connection
@@ -38,7 +36,8 @@ class AMQP(amqp.AMQP):
 
         def send_with_priority(producer: Any, name: str, message: Any, **options: Any) -> None:
             options["priority"] = self._priority(name, message.body, options.get("priority"))
-            options.pop("expiration", None)  # the message says as well when it expires
+            # RabbitMQ would drop what has expired and tell nobody. The message says it as well: a worker drops it.
+            options.pop("expiration", None)
             if amqp._callback_publish_retry.get():
                 options["retry_policy"] = {**FOLLOWING, **(options.get("retry_policy") or {})}
             send(producer, name, message, **options)
@@ -50,43 +49,31 @@ class AMQP(amqp.AMQP):
             # Celery states 0 for it when the chord's body states nothing, which the body would inherit.
             (_, chord_body), _, _ = body
             stated = chord_body["options"].get("priority")
-        if stated is None:
-            stated = self._parent_priority()
+        if stated is None and (parent := self.app.current_worker_task) is not None:
+            stated = (parent.request.delivery_info or {}).get("priority")
         if stated is None:
             stated = Priority.NORMAL
         if stated not in LEVELS:
             raise ValueError(f"priority of {name} must be a whole number from 0 to 9, not {stated!r}")
         return int(stated)
 
-    def _parent_priority(self) -> int | None:
-        parent = self.app.current_worker_task
-        if parent is None:
-            return None
-        return (parent.request.delivery_info or {}).get("priority")
-
 
 @contextmanager
 def explained(app: Any) -> Iterator[None]:
-    """Name the server that is away, and what to do where it is the embedded one.
+    """Raise an `OperationalError` that names the server that is away, and what to do where it is the embedded one.
 
-    Raises:
-        OperationalError: the broker, or the server of the results, cannot be reached. Nothing was published, or nobody
-            knows, where the server of the broker was silent.
+    Nothing was published, or nobody knows, where the server of the broker was silent.
     """
     try:
         yield
-    except (OperationalError, OSError) as error:
-        uri = app.connection_for_write().as_uri()
-        raise _with_hint(app, f"the broker at {uri} did not take the task: {error}") from error
-    except RuntimeError as error:  # of Celery's Redis backend, which subscribes to the result first
-        if error.__cause__ is None:
+    except (OperationalError, OSError, RuntimeError) as error:
+        if not isinstance(error, RuntimeError):
+            problem = f"the broker at {app.connection_for_write().as_uri()} did not take the task: {error}"
+        elif error.__cause__ is not None:  # of Celery's Redis backend, which subscribes to the result first
+            problem = f"the results at {app.backend.as_uri()} cannot be reached: {error.__cause__}"
+        else:
             raise
-        uri = app.backend.as_uri()
-        raise _with_hint(app, f"the results at {uri} cannot be reached: {error.__cause__}") from error
-
-
-def _with_hint(app: Any, message: str) -> OperationalError:
-    error = OperationalError(message)
-    if hint := embedded.hint(app.conf, "broker", "results"):
-        error.add_note(hint)
-    return error
+        explanation = OperationalError(problem)
+        if hint := embedded.hint(app.conf, "broker", "results"):
+            explanation.add_note(hint)
+        raise explanation from error

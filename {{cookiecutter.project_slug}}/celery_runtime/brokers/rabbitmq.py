@@ -1,17 +1,16 @@
 """The RabbitMQ that is the broker, asked for more than messages."""
 
-import collections
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import amqp
 
-from celery_runtime.brokers import BrokerError, Depth, keys
-from celery_runtime.brokers.connection import Answer, by_connection, connected
+from celery_runtime.brokers import NOTES_KEPT, BrokerError, Depth, keys
+from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.priorities import LEVELS
 
-NOTES_KEPT = 7 * 24 * 60 * 60  # seconds after the last run
 SILENCE = 5.0  # seconds in which the server must have answered
 MOST_TAKEN = 10_000  # messages; above it only the sum of a queue is told
 
@@ -27,39 +26,30 @@ class RabbitMQ:
 
         No worker sees them for that moment, and they are marked as redelivered.
         """
-        with self.app.connection_for_read() as connection, connected(connection, BrokerError):
-            channel = connection.channel()
+        counts: Counter[int] = Counter()
+        # The end of the channel requeues all that was taken, each in its own place.
+        with self.app.connection_for_read() as at, connected(at, BrokerError), at.channel() as channel:
             try:
                 total = channel.queue_declare(queue, passive=True).message_count
             except amqp.NotFound:
                 return Depth(queue, 0, dict.fromkeys(LEVELS, 0))
-            try:
-                if total > MOST_TAKEN:
-                    return Depth(queue, total, None)
-                counts: collections.Counter[int] = collections.Counter()
-                while sum(counts.values()) < total and (message := channel.basic_get(queue)) is not None:
-                    counts[min(message.properties.get("priority") or 0, LEVELS[-1])] += 1
-                return Depth(queue, sum(counts.values()), {level: counts[level] for level in LEVELS})
-            finally:
-                channel.close()  # requeues all that was taken, each in its own place
+            if total > MOST_TAKEN:
+                return Depth(queue, total, None)
+            while sum(counts.values()) < total and (message := channel.basic_get(queue)) is not None:
+                counts[min(message.properties.get("priority") or 0, LEVELS[-1])] += 1
+        return Depth(queue, sum(counts.values()), {level: counts[level] for level in LEVELS})
 
     def count_crashes(self, task_id: str) -> int:
-        return self._ask(lambda channel: self._declare(channel, task_id))
+        options = {"durable": True, "auto_delete": False, "arguments": {"x-expires": NOTES_KEPT * 1000}}
+        return int(self._ask(lambda channel, queue: channel.queue_declare(queue, **options).message_count, task_id))
 
     def note_run(self, task_id: str) -> None:
         message = amqp.Message(b"", delivery_mode=2)
-        self._ask(lambda channel: channel.basic_publish(message, routing_key=self._queue(task_id)))
+        self._ask(lambda channel, queue: channel.basic_publish(message, routing_key=queue), task_id)
 
     def forget_runs(self, task_id: str) -> None:
-        self._ask(lambda channel: channel.queue_delete(self._queue(task_id)))
+        self._ask(lambda channel, queue: channel.queue_delete(queue), task_id)
 
-    def _ask(self, ask: Callable[[Any], Answer]) -> Answer:
-        return by_connection(self.app, lambda connection: ask(connection.default_channel), BrokerError)
-
-    def _declare(self, channel: Any, task_id: str) -> int:
-        arguments = {"x-expires": NOTES_KEPT * 1000}
-        name = self._queue(task_id)
-        return int(channel.queue_declare(name, durable=True, auto_delete=False, arguments=arguments).message_count)
-
-    def _queue(self, task_id: str) -> str:
-        return f"{self.app.main}.{keys.CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
+    def _ask(self, ask: Callable[[Any, str], Any], task_id: str) -> Any:
+        queue = f"{self.app.main}.{keys.CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
+        return by_connection(self.app, lambda connection: ask(connection.default_channel, queue), BrokerError)

@@ -8,22 +8,22 @@ Source: amqp/method_framing.py (`frame_handler`, a public argument of `amqp.Conn
 """
 
 from collections.abc import Callable
-from struct import pack
+from contextlib import suppress
 from typing import Any
 
 from amqp import method_framing
 from amqp.serialization import decode_properties_basic
 from kombu.transport import pyamqp
 
+from celery_runtime.brokers import WorkerChannel
 from celery_runtime.brokers.nesting import DEEPEST, is_shallow
-from celery_runtime.brokers.worker_channel import WorkerChannel
 
 # In place of the properties: what is wrong with them. And in place of the headers: the properties as they came.
 UNREADABLE = "unreadable"
 PACKED = "unreadable_properties"
 HEADER = 2  # the type of a frame that holds the properties
 START = 12  # they begin here, after the class and the size of the body
-NO_PROPERTIES = 0
+NO_PROPERTIES = b"\0\0"
 
 
 def guarded_frames(connection: Any, on_method: Callable[..., None]) -> Callable[[Any], bool]:
@@ -48,17 +48,16 @@ def guarded_frames(connection: Any, on_method: Callable[..., None]) -> Callable[
             if kind != HEADER or _can_be_read(buffer):
                 raise
             unreadable[channel] = _stand_in(f"{type(error).__name__}: {error}", buffer[START:])
-            return bool(handle((kind, channel, bytes(buffer[:START]) + pack(">H", NO_PROPERTIES))))
+            return bool(handle((kind, channel, bytes(buffer[:START]) + NO_PROPERTIES)))
 
     return on_frame
 
 
 def _can_be_read(buffer: bytes) -> bool:
-    try:
+    with suppress(Exception):  # a decoder can raise anything
         decode_properties_basic(buffer, START)
-    except Exception:  # noqa: BLE001 - a decoder can raise anything
-        return False
-    return True
+        return True
+    return False
 
 
 def _stand_in(problem: str, packed: bytes) -> dict[str, Any]:

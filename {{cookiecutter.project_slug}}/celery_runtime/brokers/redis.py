@@ -6,12 +6,10 @@ from typing import Any
 
 import redis
 
-from celery_runtime.brokers import BrokerError, Depth, keys
+from celery_runtime.brokers import NOTES_KEPT, BrokerError, Depth, keys
 from celery_runtime.brokers.connection import connected
 from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.errors.classify import classify
-
-NOTES_KEPT = 7 * 24 * 60 * 60  # seconds after the last run
 
 
 class Redis:
@@ -27,22 +25,17 @@ class Redis:
         return Depth(queue, sum(lengths.values()), lengths)
 
     def count_crashes(self, task_id: str) -> int:
-        with self._client() as client:
-            return int(client.get(self.prefix + task_id) or 0)
+        return int(self._ask(lambda client, key: client.get(key), task_id) or 0)
 
     def note_run(self, task_id: str) -> None:
-        key = self.prefix + task_id
-        with self._client() as client, client.pipeline() as pipe:
-            pipe.incr(key).expire(key, NOTES_KEPT).execute()
+        self._ask(lambda client, key: client.pipeline().incr(key).expire(key, NOTES_KEPT).execute(), task_id)
 
     def forget_runs(self, task_id: str) -> None:
-        with self._client() as client:
-            client.delete(self.prefix + task_id)
+        self._ask(lambda client, key: client.delete(key), task_id)
 
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
+    def _ask(self, ask: Callable[[Any, str], Any], task_id: str) -> Any:
         with channel_of(self.app, BrokerError) as channel:
-            yield client_of(channel)
+            return ask(client_of(channel), self.prefix + task_id)
 
 
 @contextmanager

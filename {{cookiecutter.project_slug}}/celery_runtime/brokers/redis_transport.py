@@ -17,26 +17,24 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, NamedTuple
 
 from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
-from celery_runtime.brokers import keys, nesting
+from celery_runtime.brokers import WorkerChannel, keys, nesting
 from celery_runtime.brokers.priorities import LEVELS
-from celery_runtime.brokers.worker_channel import WorkerChannel
 
 FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))
 MOST_TOKENS = 9  # of each queue: more would only make workers look in vain
 TOKENS_KEPT = 10_000  # milliseconds
 
 
-class _Batch:
+class _Batch(NamedTuple):
     """Adds commands to a pipeline, as kombu's `PublishBatch` does."""
 
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
+    pipe: Any
 
     def add(self, name: str, *args: Any) -> None:
         getattr(self.pipe, name)(*args)
@@ -52,15 +50,11 @@ class QoS(redis.QoS):
             super().append(message, delivery_tag)
 
 
-_Channel: Any = object  # the class beside it, `redis.Channel`, which the type checker does not know
-
-
-class OurChannel(WorkerChannel, _Channel):
+class Channel(WorkerChannel, redis.Channel):
     """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets what is not a message."""
 
     QoS = QoS
     priority_steps: Any = LEVELS[::-1]
-    unacknowledged: frozenset[str] = frozenset()  # tags of tasks that have ended, of which Redis could not be told
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
     _asked = ""  # the last command waits for a "token", or fetches a "message"; empty if kombu sent its own
     _found_nothing = False
@@ -116,8 +110,7 @@ class OurChannel(WorkerChannel, _Channel):
     def _deliver_fetched(self, key: bytes, item: bytes) -> bool:
         name, is_recorded = bytes_to_str(key[:-1]), key.endswith(b"n")
         queue = name[len(self.global_keyprefix) :].rsplit(self.sep, 1)[0]
-        on_unreadable: Callable[[bytes, str, Exception], None] | None = self.connection.on_unreadable
-        if on_unreadable:
+        if on_unreadable := self.connection.on_unreadable:
             try:
                 self._check_message(item, queue)
             except Exception as error:
@@ -140,50 +133,48 @@ class OurChannel(WorkerChannel, _Channel):
             raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
         message = self.Message(packed, channel=self)
         route = message.properties["delivery_info"]
-        for value in (message.delivery_tag, route["exchange"], route["routing_key"]):
+        exchange, routing_key = route["exchange"], route["routing_key"]
+        for value in (message.delivery_tag, exchange, routing_key):
             if not isinstance(value, str):
                 raise TypeError(f"{value!r} in its properties is not a text")
             value.encode()
         if not isinstance(message.body, bytes | None):
             raise TypeError("its body is not a text")
         self._get_message_priority(packed)  # of an infinite one it makes an error, not 0
-        if not self._leads_to(queue, route["exchange"], route["routing_key"]):
+        returns = routing_key == queue
+        if exchange:  # kombu drops what comes back to its exchange and leads to no queue
+            returns = self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(
+                exchange, routing_key
+            )
+        if not returns:
             raise ValueError("its exchange and routing key lead to another queue, or to none")
-
-    def _leads_to(self, queue: str, exchange: str, routing_key: str) -> Any:
-        """Whether an item that goes back to its exchange comes to this queue; kombu drops one that comes to none."""
-        if not exchange:
-            return routing_key == queue
-        return self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(exchange, routing_key)
 
     def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
         if _publish_batch is not None:
             super()._put(queue, message, _publish_batch=_publish_batch, **options)
-            self._add_token(_publish_batch.add, queue)
+            self._add_token(_publish_batch, queue)
             return
         # One transaction: else a failing token would report a message as lost that was published.
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
             self._put(queue, message, _publish_batch=_Batch(pipe), **options)
             pipe.execute()
 
-    def _do_restore_message(
-        self, payload: Any, exchange: str, routing_key: str, pipe: Any, leftmost: bool = False
-    ) -> None:
-        super()._do_restore_message(payload, exchange, routing_key, pipe, leftmost)
-        for queue in self._lookup(exchange, routing_key):
-            self._add_token(_Batch(pipe).add, queue)
+    def _do_restore_message(self, payload: Any, exchange: str, key: str, pipe: Any, leftmost: bool = False) -> None:
+        super()._do_restore_message(payload, exchange, key, pipe, leftmost)
+        for queue in self._lookup(exchange, key):
+            self._add_token(_Batch(pipe), queue)
 
     def wake(self, queue: str) -> None:
         """Push a token: a message was put into the queue by other means than this channel's."""
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
-            self._add_token(_Batch(pipe).add, queue)
+            self._add_token(_Batch(pipe), queue)
             pipe.execute()
 
-    def _add_token(self, add: Callable[..., None], queue: str) -> None:
+    def _add_token(self, batch: Any, queue: str) -> None:
         key = self._tokens_of(queue)
-        add("lpush", key, "")
-        add("ltrim", *self._prefixed([key]), 0, MOST_TOKENS - 1)  # kombu does not prefix this one
-        add("pexpire", key, TOKENS_KEPT)
+        batch.add("lpush", key, "")
+        batch.add("ltrim", *self._prefixed([key]), 0, MOST_TOKENS - 1)  # kombu does not prefix this one
+        batch.add("pexpire", key, TOKENS_KEPT)
 
     def _tokens_of(self, queue: str) -> str:
         return f"{queue}{self.sep}{keys.TOKENS}"
@@ -224,25 +215,19 @@ class OurChannel(WorkerChannel, _Channel):
 
     def give_back(self, delivery_tag: str, since: float) -> None:
         with self.conn_or_acquire() as client:
-            [index] = self._prefixed([self.unacked_index_key])
-            handed_out = client.execute_command("ZSCORE", index, delivery_tag)
-            if handed_out is not None and float(handed_out) <= since:
+            handed_out = client.zscore(*self._prefixed([self.unacked_index_key]), delivery_tag)
+            if handed_out is not None and handed_out <= since:
                 self.qos.restore_by_tag(delivery_tag, client=client)
-
-
-class Channel(OurChannel, redis.Channel):
-    pass
 
 
 class Transport(redis.Transport):
     Channel = Channel
-    on_unreadable = None
+    on_unreadable: Callable[[bytes, str, Exception], None] | None = None
 
 
-class SentinelChannel(OurChannel, redis.SentinelChannel):
+class SentinelChannel(Channel, redis.SentinelChannel):
     pass
 
 
-class SentinelTransport(redis.SentinelTransport):
+class SentinelTransport(Transport, redis.SentinelTransport):
     Channel = SentinelChannel
-    on_unreadable = None

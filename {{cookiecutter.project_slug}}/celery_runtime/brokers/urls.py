@@ -6,22 +6,18 @@ from celery_runtime import environment
 from celery_runtime.brokers.embedded import PROJECT_BROKER
 from celery_runtime.environment import ConfigurationError
 
-REDIS_SCHEMES = ("redis", "rediss", "redis+socket", "sentinel")
-RABBITMQ_SCHEMES = ("amqp", "amqps", "pyamqp")
+REDIS = ("redis://", "rediss://", "redis+socket://", "sentinel://")
+RABBITMQ = ("amqp://", "amqps://", "pyamqp://")
 CONSUMER_TIMEOUT = 30 * 60.0  # seconds: RabbitMQ's, where rabbitmq.conf says nothing else
 VISIBILITY_TIMEOUT = 60 * 60.0  # seconds: kombu's, where the transport options say nothing else
 
 
-def _scheme(url: str) -> str:
-    return url.partition("://")[0]
-
-
 def is_redis(url: str) -> bool:
-    return _scheme(url) in REDIS_SCHEMES
+    return url.startswith(REDIS)
 
 
 def is_rabbitmq(url: str) -> bool:
-    return _scheme(url) in RABBITMQ_SCHEMES
+    return url.startswith(RABBITMQ)
 
 
 def broker_url() -> str:
@@ -34,11 +30,9 @@ def broker_url() -> str:
     value = environment.text("CELERY_BROKER_URL")
     if value is None:
         return _embedded("CELERY_BROKER_URL", database=0)
-    if not (is_redis(value) or is_rabbitmq(value)):
-        raise ConfigurationError(
-            f"CELERY_BROKER_URL starts with {_scheme(value)!r}",
-            f"Use one of: {', '.join(f'{known}://' for known in REDIS_SCHEMES + RABBITMQ_SCHEMES)}.",
-        )
+    if not value.startswith(REDIS + RABBITMQ):
+        problem = f"CELERY_BROKER_URL starts with {value.partition('://')[0]!r}"
+        raise ConfigurationError(problem, f"Use one of: {', '.join(REDIS + RABBITMQ)}.")
     return value
 
 
@@ -49,11 +43,9 @@ def results_url(broker_url: str, default: str | None = None) -> str:
         ConfigurationError: nothing names a place for results, outside development.
     """
     value = environment.text("CELERY_RESULT_BACKEND") or default
-    if value is not None:
-        return value
-    if broker_url == PROJECT_BROKER.url(0):
-        return PROJECT_BROKER.url(1)
-    return broker_url if is_redis(broker_url) else _embedded("CELERY_RESULT_BACKEND", database=1)
+    if value is None and is_redis(broker_url):
+        value = PROJECT_BROKER.url(1) if broker_url == PROJECT_BROKER.url(0) else broker_url
+    return _embedded("CELERY_RESULT_BACKEND", database=1) if value is None else value
 
 
 def _embedded(variable: str, database: int) -> str:

@@ -14,9 +14,8 @@ import kombu
 
 from celery_runtime.brokers import urls
 from celery_runtime.brokers.priorities import LEVELS
-from celery_runtime.discovery.files import TaskFileProblem, natural
+from celery_runtime.discovery.files import TaskFileProblem, line_of_text, lines_of, natural
 from celery_runtime.discovery.loading import TaskModules
-from celery_runtime.discovery.source import line_of_text, lines_of
 from celery_runtime.retry.policy import check_rules
 from celery_runtime.retry.task import Task
 
@@ -59,9 +58,9 @@ def _foreign_bases(modules: TaskModules) -> Iterator[TaskFileProblem]:
     if not issubclass(base, Task):
         name = base.__name__
         statement = f".Task = {name}"
-        files = (modules.root / modules.project).rglob("*.py")
-        named = [path for path in files if statement.encode() in path.read_bytes()]
-        path = min(named, default=modules.root / modules.folder)
+        files = sorted((modules.root / modules.project).rglob("*.py"))
+        stating = (path for path in files if statement.encode() in path.read_bytes())
+        path = next(stating, modules.root / modules.folder)
         place = modules.relative(path), line_of_text(path, statement)
         problem = f"app.Task becomes {name}: error_policy.py no longer holds for the tasks of any file"
         yield TaskFileProblem(*place, problem, remedy.format(name), fatal=False)
@@ -83,28 +82,25 @@ def _duplicate_names(modules: TaskModules) -> Iterator[TaskFileProblem]:
             file = modules.relative(Path(path)) if path else function
             places += [(natural(file), file, line) for line in lines_of(Path(path or ""), own_name) or [1]]
         (_, other_file, other_line), (_, file, line) = min(places), max(places)
-        problem = f"the task name {name!r} is taken by {other_file}:{other_line}"
         remedy = "Rename one of the two functions, or give it a name of its own by name=…."
-        yield TaskFileProblem(file, line, problem, remedy)
+        yield TaskFileProblem(file, line, f"the task name {name!r} is taken by {other_file}:{other_line}", remedy)
 
 
 def _wrong_options(task: celery.Task, app: celery.Celery) -> Iterator[tuple[str, str]]:
     """Yield each problem with the options of a task, and its remedy."""
-    queues = app.amqp.queues
-    queue = getattr(task, "queue", None)
+    queue, queues = getattr(task, "queue", None), app.amqp.queues
     name = getattr(queue, "name", queue)
     if name is not None and name not in queues:
         remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
         yield f"the queue {name!r} of {task.name} does not exist", remedy
-    priority = getattr(task, "priority", None)
-    if priority is not None and priority not in LEVELS:
+    if (priority := getattr(task, "priority", None)) is not None and priority not in LEVELS:
         yield f"the priority {priority!r} of {task.name} does not exist", "Use a whole number from 0 to 9."
     yield from _wrong_limits(task, app.conf)
-    if (table := getattr(task, "policy", None)) is not None:
-        try:
-            check_rules(table)
-        except (TypeError, ValueError) as error:
-            yield f"{task.name}: {error}", "Correct the policy of this task."
+    table = getattr(task, "policy", None)
+    try:
+        check_rules({} if table is None else table)
+    except (TypeError, ValueError) as error:
+        yield f"{task.name}: {error}", "Correct the policy of this task."
 
 
 def _wrong_limits(task: celery.Task, conf: Any) -> Iterator[tuple[str, str]]:

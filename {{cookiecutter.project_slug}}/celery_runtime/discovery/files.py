@@ -1,13 +1,15 @@
-"""Find the task modules in a folder: names and order only, nothing is imported.
+"""Find the task modules in a folder, and read what they define: nothing is imported.
 
-A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a
-package or in a sub-folder. Names that start with `_` or `.` are skipped.
+A task module is a Python file whose name matches the pattern, `ex*.py` by default, in the folder of a package or in a
+sub-folder. Names that start with `_` or `.` are skipped.
 """
 
+import ast
+import functools
 import importlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,13 +17,10 @@ from typing import NamedTuple
 
 
 class TaskFileProblem(NamedTuple):
-    """Something wrong with a task file. A fatal problem keeps the worker from starting.
+    """Something wrong with a task file. A fatal problem keeps the worker from starting."""
 
-    `file` is relative to the project; `line` is 1 where the file or folder as a whole is meant.
-    """
-
-    file: str
-    line: int
+    file: str  # relative to the project
+    line: int  # 1 where the file or folder as a whole is meant
     problem: str
     remedy: str
     fatal: bool = True
@@ -31,7 +30,11 @@ class TaskModule(NamedTuple):
     name: str  # "shop.celery_tasks.billing.ex1_invoice"
     path: Path
     file: str  # "shop/celery_tasks/billing/ex1_invoice.py"
-    label: str  # "billing/ex1_invoice": a task file filter matches it, as well as "ex1_invoice"
+    label: str  # "billing/ex1_invoice"
+
+    def fits(self, pattern: str) -> bool:
+        """Whether a pattern matches its file name without `.py`, as `ex1*` may, or its label, as `billing/*` may."""
+        return fnmatchcase(self.path.stem, pattern) or fnmatchcase(self.label, pattern)
 
 
 @dataclass
@@ -54,22 +57,16 @@ def folder_of(package: str) -> Path:
     return Path(importlib.import_module(parent).__path__[0]).resolve() / name
 
 
-def project_root(package: str) -> Path:
-    """Return the folder that holds the top-level package."""
-    return folder_of(package).parents[package.count(".")]
-
-
-def scan(package: str, pattern: str) -> Found:
+def scan(package: str, root: Path, pattern: str) -> Found:
     """Return the task modules of `package` in natural order, and the ignored files with the reason."""
     folder = folder_of(package)
-    shown = folder.relative_to(project_root(package)).as_posix()
+    shown = folder.relative_to(root).as_posix()
     found = Found()
     if folder.is_dir():
-        _scan_folder(folder, shown, package, (), pattern, found)
+        _scan_folder(folder, shown, package, "", pattern, found)
     else:
         remedy = f"Create it, with an empty __init__.py and task files named {pattern}."
-        problem = "the folder of the task modules is missing"
-        found.problems.append(TaskFileProblem(shown, 1, problem, remedy))
+        found.problems.append(TaskFileProblem(shown, 1, "the folder of the task modules is missing", remedy))
     if not found.modules and not found.problems:
         problem = f"no file matches {pattern}: there is no task to run"
         remedy = f"Add a task file, such as {folder.name}/ex1_hello.py."
@@ -77,60 +74,78 @@ def scan(package: str, pattern: str) -> Found:
     return found
 
 
-def _scan_folder(folder: Path, shown: str, package: str, parents: tuple[str, ...], pattern: str, found: Found) -> None:
+def _scan_folder(folder: Path, shown: str, package: str, inside: str, pattern: str, found: Found) -> None:
     # Strings and os.scandir, because thousands of Path objects would cost a fourth of the imports.
     with os.scandir(folder) as scanned:
-        entries = sorted(scanned, key=lambda entry: (entry.is_dir(), natural(entry.name)))
-    for entry in entries:
-        name, file = entry.name, f"{shown}/{entry.name}"
-        stem = name.rpartition(".")[0] or name
+        entries = sorted((entry.is_dir(), natural(entry.name), entry.name) for entry in scanned)
+    for is_folder, _, name in entries:
         if name in ("__init__.py", "__pycache__", "README.md"):
             continue
-        if name.startswith(("_", ".")):
-            found.ignored[file] = f"starts with {name[0]}"
-        elif entry.is_dir() and entry.is_symlink():
-            found.ignored[file] = "a link to a folder, which could lead in a circle"
-        elif entry.is_dir():
-            if problem := _folder_problem(Path(entry.path), file, pattern):
-                found.problems.append(problem)
-            else:
-                _scan_folder(Path(entry.path), file, package, (*parents, name), pattern, found)
-        elif not fnmatchcase(name, pattern):
-            found.ignored[file] = f"does not match {pattern}"
-        elif "." in stem:
-            remedy = f"Rename it to {stem.replace('.', '_')}.py."
-            problem = TaskFileProblem(file, 1, "a dot in its name keeps it from being imported", remedy)
-            found.problems.append(problem)
+        file, label = f"{shown}/{name}", inside + (name.rpartition(".")[0] or name)
+        reason, remedy = obstacle(folder, name, is_folder, pattern)
+        if remedy:
+            found.problems.append(TaskFileProblem(file, 1, reason, remedy))
+        elif reason:
+            found.ignored[file] = reason
+        elif is_folder:
+            _scan_folder(folder / name, file, package, f"{inside}{name}/", pattern, found)
         else:
-            parts = (*parents, stem)
-            dotted, label = ".".join((package, *parts)), "/".join(parts)
-            found.modules.append(TaskModule(dotted, folder / name, file, label))
+            found.modules.append(TaskModule(f"{package}.{label}".replace("/", "."), folder / name, file, label))
 
 
-def _folder_problem(path: Path, file: str, pattern: str) -> TaskFileProblem | None:
-    if fnmatchcase(path.name, pattern):
-        remedy = f"Rename it to {path.stem.replace('.', '_')}, or turn it into a file."
-        return TaskFileProblem(file, 1, "a folder with the name of a task file", remedy)
-    if "." in path.name and any(path.rglob(pattern)):
+def obstacle(folder: Path, name: str, is_folder: bool, pattern: str) -> tuple[str, str]:
+    """Return why a file or folder is passed over, and the remedy if that is a problem; what is not is empty."""
+    stem = name.rpartition(".")[0] or name
+    plain = stem.replace(".", "_")
+    if name.startswith(("_", ".")):
+        return f"starts with {name[0]}", ""
+    if not is_folder:
+        if not fnmatchcase(name, pattern):
+            return f"does not match {pattern}", ""
+        if "." in stem:
+            return "a dot in its name keeps it from being imported", f"Rename it to {plain}.py."
+    elif (folder / name).is_symlink():
+        return "is a link to a folder, which could lead in a circle", ""
+    elif fnmatchcase(name, pattern):
+        return "has the name of a task file, and is a folder", f"Rename it to {plain}, or turn it into a file."
+    elif "." in name and any((folder / name).rglob(pattern)):
         problem = "a dot in the folder's name keeps its task files from being imported"
-        return TaskFileProblem(file, 1, problem, f"Rename it to {path.name.replace('.', '_')}.")
-    return None
+        return problem, f"Rename it to {name.replace('.', '_')}."
+    return "", ""
 
 
 def filtered(modules: Sequence[TaskModule], patterns: Sequence[str]) -> list[TaskModule]:
-    """Return the modules that match one of the patterns of a task file filter; all without a pattern.
-
-    A pattern is a file name without `.py`, such as `ex1*` or `ex-name`, or a path in the folder,
-    such as `billing/*`.
-
-    Raises:
-        LookupError: a pattern matches no module.
-    """
-    chosen: set[TaskModule] = set()
+    """Return the modules that fit one of the patterns, all without a pattern; one that fits none is a `LookupError`."""
     for pattern in patterns:
-        matching = {m for m in modules if fnmatchcase(m.path.stem, pattern) or fnmatchcase(m.label, pattern)}
-        if not matching:
+        if not any(module.fits(pattern) for module in modules):
             available = ", ".join(module.label for module in modules) or "none"
             raise LookupError(f"{pattern!r} matches no task module. There are: {available}")
-        chosen |= matching
-    return [module for module in modules if module in chosen or not patterns]
+    return [module for module in modules if not patterns or any(map(module.fits, patterns))]
+
+
+def lines_of(path: Path, function: str) -> list[int]:
+    """Return the lines of the functions and classes of that name, ascending; empty without one."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return sorted(node.lineno for node in _nodes(path) if isinstance(node, kinds) and node.name == function)
+
+
+def line_of_text(path: Path, text: str) -> int:
+    """Return the first line that holds the text, 1 without one."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return next((number for number, line in enumerate(lines, start=1) if text in line), 1)
+
+
+@functools.cache
+def explicit_task_names(path: Path) -> frozenset[str]:
+    """Return the literal names that decorators of the file state, as in `@app.task(name="mail.send")`."""
+    decorators = (decorator for node in _nodes(path) for decorator in getattr(node, "decorator_list", ()))
+    calls = (decorator for decorator in decorators if isinstance(decorator, ast.Call))
+    values = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name")
+    return frozenset(v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str))
+
+
+def _nodes(path: Path) -> Iterator[ast.AST]:
+    try:
+        return ast.walk(ast.parse(path.read_bytes()))
+    except (OSError, SyntaxError, ValueError):
+        return iter(())

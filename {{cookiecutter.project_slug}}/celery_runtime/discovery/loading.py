@@ -1,7 +1,7 @@
 """Import the task modules, and refuse to start when one is broken.
 
-Celery's `include` stops at the first broken module. Here they are imported one by one, so that every
-problem is reported at once. Runs in: worker main process, beat, `tasks list` and `tasks check`.
+Celery's `include` stops at the first broken module. Here they are imported one by one, so that every problem is
+reported at once. Runs in: worker main process, beat, `tasks list` and `tasks check`.
 """
 
 import importlib
@@ -13,15 +13,8 @@ from pathlib import Path
 import celery
 
 from celery_runtime import environment
-from celery_runtime.discovery.files import (
-    TaskFileProblem,
-    TaskModule,
-    filtered,
-    folder_of,
-    project_root,
-    scan,
-)
-from celery_runtime.discovery.source import explicit_task_names
+from celery_runtime.discovery import files
+from celery_runtime.discovery.files import TaskFileProblem, TaskModule
 
 FILTER_VARIABLE = "CELERY_TASK_MODULES"
 
@@ -38,43 +31,36 @@ class BrokenTaskModules(SystemExit):
 
 def describe(problems: Iterable[TaskFileProblem]) -> str:
     """Return two lines for each problem: where and what, then the remedy."""
-    return "\n".join(
-        f"{'' if p.fatal else 'warning: '}{p.file}:{p.line}: {p.problem}\n    {p.remedy}" for p in problems
-    )
+    form = "{}{p.file}:{p.line}: {p.problem}\n    {p.remedy}"
+    return "\n".join(form.format("" if p.fatal else "warning: ", p=p) for p in problems)
 
 
 class TaskModules:
     """The task modules of one app: those that were selected, and those that the task file filter left out."""
 
     def __init__(self, app: celery.Celery, package: str) -> None:
-        self.app = app
-        self.package = package
+        self.app, self.package = app, package
         self.project = package.partition(".")[0]
-        self.root = project_root(package)
-        self.folder = self.relative(folder_of(package))
+        folder = files.folder_of(package)
+        self.root = folder.parents[package.count(".")]
+        self.folder = self.relative(folder)
         self.selected: list[TaskModule] = []
-        self.left_out: list[TaskModule] = []
+        self.left_out: set[TaskModule] = set()
         self.ignored: dict[str, str] = {}
         self.problems: list[TaskFileProblem] = []
 
     def load(self) -> None:
-        """Import the selected modules and check their tasks.
-
-        Raises:
-            BrokenTaskModules: with every fatal problem.
-        """
+        """Import the selected modules and check their tasks; raise `BrokenTaskModules` if a problem is fatal."""
         # Not at the top, because a process that only publishes needs nothing of what it imports.
         from celery_runtime.discovery import checks
 
-        found = scan(self.package, self.app.conf.task_file_pattern)
+        found = files.scan(self.package, self.root, self.app.conf.task_file_pattern)
         self.ignored, self.problems = found.ignored, found.problems
         try:
-            self.selected = filtered(found.modules, environment.names(FILTER_VARIABLE))
+            self.selected = files.filtered(found.modules, environment.names(FILTER_VARIABLE))
         except LookupError as error:
-            remedy = f"Correct --tasks or {FILTER_VARIABLE}."
-            self.problems.append(TaskFileProblem(self.folder, 1, str(error), remedy))
-        names = {module.name for module in self.selected}
-        self.left_out = [module for module in found.modules if module.name not in names]
+            self.problems.append(TaskFileProblem(self.folder, 1, str(error), f"Correct --tasks or {FILTER_VARIABLE}."))
+        self.left_out = set(found.modules).difference(self.selected)
         for module in self.selected:
             self.problems.extend(self._import(module))
         self.problems.extend(self._register())
@@ -93,9 +79,9 @@ class TaskModules:
 
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module that the task file filter of this worker left out."""
-        return any(
-            task_name.startswith(f"{module.name}.") or task_name in explicit_task_names(module.path)
-            for module in self.left_out
+        prefixes = tuple(f"{module.name}." for module in self.left_out)
+        return task_name.startswith(prefixes) or any(
+            task_name in files.explicit_task_names(m.path) for m in self.left_out
         )
 
     def own_tasks(self) -> list[celery.Task]:
@@ -104,10 +90,9 @@ class TaskModules:
 
     def location(self, task: celery.Task) -> tuple[str, int]:
         """Return the file of a task, as `relative` shows it, and its line."""
-        code = getattr(inspect.unwrap(task.run), "__code__", None)
-        if code is None:
-            return self.relative(Path(inspect.getsourcefile(type(task)) or "")), 1
-        return self.relative(Path(code.co_filename)), code.co_firstlineno
+        if code := getattr(inspect.unwrap(task.run), "__code__", None):
+            return self.relative(Path(code.co_filename)), code.co_firstlineno
+        return self.relative(Path(inspect.getsourcefile(type(task)) or "")), 1
 
     def relative(self, path: Path) -> str:
         """Return a path relative to the project where it lies inside, else the whole path."""
@@ -133,31 +118,29 @@ class TaskModules:
         except Exception as error:  # noqa: BLE001 - decorators are evaluated here, with any option at all
             problem = f"{_summary(error)} while the tasks were registered"
             yield TaskFileProblem(self.folder, 1, problem, "Correct the options of a task's decorator.")
-        else:
-            for task in self.own_tasks():  # also those whose base is not the project's
-                drop_late_default(task, self.app.conf)
+            return
+        for task in self.own_tasks():  # also those whose base is not the project's
+            drop_late_default(task, self.app.conf)
 
 
 def _summary(error: BaseException) -> str:
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    first_line, *_ = message.splitlines() or [""]
-    return f"{type(error).__name__}: {first_line}"
+    return f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
 
 
 def _import_problem(module: TaskModule, error: BaseException, project: str) -> TaskFileProblem:
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(module.path)]
-    line = (lines[-1] if lines else None) or 1
-    problem, remedy = f"{_summary(error)} while the file was imported", "Correct this line."
+    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(module.path)]
+    line, problem = (lines[-1] if lines else None) or 1, _summary(error)
     if isinstance(error, SyntaxError) and error.filename == str(module.path):
-        line = error.lineno or 1
-        problem, remedy = _summary(error), "Correct the syntax of this line."
+        line, remedy = error.lineno or 1, "Correct the syntax of this line."
     elif isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
-        problem, remedy = _summary(error), f"Install what it needs, for instance: uv add {top}"
+        remedy = f"Install what it needs, for instance: uv add {top}"
         if top == project:
             remedy = "Correct the import: the project has no such module."
     elif isinstance(error, SystemExit):
         problem = f"the file ends the process while it is imported (SystemExit: {error.code})"
         remedy = 'Move it into a function, or under if __name__ == "__main__".'
+    else:
+        problem, remedy = f"{problem} while the file was imported", "Correct this line."
     return TaskFileProblem(module.file, line, problem, remedy)

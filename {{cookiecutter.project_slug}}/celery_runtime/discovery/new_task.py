@@ -4,16 +4,14 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
-from celery_runtime.discovery.files import TaskModule, folder_of, project_root, scan
-from celery_runtime.discovery.source import explicit_task_names
+from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, obstacle, scan
 
 LINE_LENGTH = 110  # of the formatter, in pyproject.toml
 IMPORTABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -45,8 +43,7 @@ class Refused(Exception):
     """Nothing was written. The message says in one line why, and what to do."""
 
 
-@dataclass(frozen=True)
-class NewTask:
+class NewTask(NamedTuple):
     """A task that is to be written."""
 
     module: str  # "shop.celery_tasks.billing.ex1_send"
@@ -61,18 +58,16 @@ class NewTask:
 
 
 def write_new_task(app: Any, name: str) -> NewTask:
-    """Write a task file and its test, or nothing.
+    """Write a task file and its test, or nothing: `Refused` says why.
 
-    `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have
-    sub-folders in front, "billing/send_invoice".
-
-    Raises:
-        Refused: the name cannot be used, the project's tests are not there, or a file cannot be written.
+    `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have sub-folders in
+    front, "billing/send_invoice".
     """
-    package, pattern = app.task_modules.package, app.conf.task_file_pattern
-    modules = scan(package, pattern).modules
-    new = _named(name, package, pattern, modules)
-    _check_place(new, pattern, modules)
+    package, root, pattern = app.task_modules.package, app.task_modules.root, app.conf.task_file_pattern
+    modules = scan(package, root, pattern).modules
+    prefix = re.split(r"[*?[]", pattern)[0]
+    new = _named(name, package, root, pattern, prefix, modules)
+    _check_place(new, pattern, prefix, modules)
     dots, queue = "." * new.module.count("."), json.dumps(app.conf.task_default_queue)
     files = {  # the task file is last, because a worker may start as soon as it is there
         new.test: TEST.substitute(module=new.module, function=new.function),
@@ -98,70 +93,53 @@ def write_new_task(app: Any, name: str) -> NewTask:
     return new
 
 
-def _named(name: str, package: str, pattern: str, modules: Sequence[TaskModule]) -> NewTask:
-    *parents, stem = name.removeprefix(f"{package.replace('.', '/')}/").removesuffix(".py").split("/")
-    for part in (*parents, stem):
+def _named(name: str, package: str, root: Path, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> NewTask:
+    *parents, stated = name.removeprefix(f"{package.replace('.', '/')}/").removesuffix(".py").split("/")
+    folders = list(accumulate(parents, Path.joinpath, initial=folder_of(package)))
+    stem = stated
+    if not fnmatchcase(f"{stated}.py", pattern):
+        beside = "\n".join(module.path.stem for module in modules if module.path.parent == folders[-1])
+        numbers = map(int, re.findall(rf"^{re.escape(prefix)}([0-9]+)", beside, re.MULTILINE))
+        stem = f"{prefix}{stated}" if prefix.endswith("_") else f"{prefix}{max(numbers, default=0) + 1}_{stated}"
+    function = _function(stem, prefix)
+    for part in (*parents, stated, function):
         if not IMPORTABLE.fullmatch(part):
             rule = "Use letters, digits and _, and begin with a letter."
             raise Refused(f"{part!r} is not a name for a task or a folder of tasks. {rule}")
-    folders = list(accumulate(parents, Path.joinpath, initial=folder_of(package)))
-    if not fnmatchcase(f"{stem}.py", pattern):
-        beside = [module.path.stem for module in modules if module.path.parent == folders[-1]]
-        stem = _matching(stem, pattern, beside)
-    function = _function(stem, pattern)
-    for part in (*parents, stem, function):
         if iskeyword(part):
             raise Refused(f"{part!r} is a keyword of Python. Choose another name.")
     if RESERVED.fullmatch(function):
         raise Refused(f"{function!r} means something else in a task file or its test. Choose another name.")
-    test = project_root(package) / "tests" / f"{'_'.join(('test', *parents, function))}.py"
+    if not IMPORTABLE.fullmatch(stem) or not fnmatchcase(f"{stem}.py", pattern):
+        raise Refused(f"{stated}.py does not match {pattern}, as task files must. Choose a name that does.")
+    test = root / "tests" / f"{'_'.join(('test', *parents, function))}.py"
     return NewTask(".".join((package, *parents, stem)), function, folders, folders[-1] / f"{stem}.py", test)
 
 
-def _matching(name: str, pattern: str, beside: Sequence[str]) -> str:
-    """Return the name after what makes it match the pattern: "ex" and the next number of its folder."""
-    prefix = _prefix(pattern)
-    if not prefix.endswith("_"):
-        numbers = re.findall(rf"^{re.escape(prefix)}([0-9]+)", "\n".join(beside), re.MULTILINE)
-        prefix += f"{max(map(int, numbers), default=0) + 1}_"
-    stem = f"{prefix}{name}"
-    if not IMPORTABLE.fullmatch(stem) or not fnmatchcase(f"{stem}.py", pattern):
-        raise Refused(f"{name}.py does not match {pattern}, as task files must. Choose a name that does.")
-    return stem
-
-
-def _prefix(pattern: str) -> str:
-    """Return the part before the first wildcard."""
-    return re.split(r"[*?[]", pattern)[0]
-
-
-def _function(stem: str, pattern: str) -> str:
+def _function(stem: str, prefix: str) -> str:
     """Return the part after the prefix and the number of a task file's name: "send" of "ex15_send"."""
-    prefix = re.escape(_prefix(pattern).removesuffix("_"))
-    named = re.fullmatch(rf"{prefix}_?[0-9]*_([A-Za-z]\w*)", stem)
+    named = re.fullmatch(rf"{re.escape(prefix.removesuffix('_'))}_?[0-9]*_([A-Za-z]\w*)", stem)
     return named[1] if named else stem
 
 
-def _check_place(new: NewTask, pattern: str, modules: Sequence[TaskModule]) -> None:
+def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[TaskModule]) -> None:
     conftest = new.test.parent / "conftest.py"
     if not conftest.is_file():
         remedy = "Run this in the source of the project, with its tests."
         raise Refused(f"there is no {conftest}, from which the test of a task gets its worker. {remedy}")
     for folder in new.folders[1:]:
-        if folder.is_symlink():
-            raise Refused(f"{new.shown(folder)} is a link, which is not searched. Choose another folder.")
-        if fnmatchcase(folder.name, pattern):
-            raise Refused(f"{new.shown(folder)} has the name of a task file. Choose another folder.")
+        if reason := obstacle(folder.parent, folder.name, True, pattern)[0]:
+            raise Refused(f"{new.shown(folder)} {reason}. Choose another folder.")
     # Python imports only one of a folder and a file with one name.
     taken = [new.file.with_suffix(""), *(folder.with_suffix(".py") for folder in new.folders[1:])]
-    beside = [module.path for module in modules if module.path.parent == new.file.parent]
-    taken += [path for path in beside if _function(path.stem, pattern) == new.function]
-    if existing := [path for path in taken if path.exists()]:
-        raise _exists(new, existing[0])
     task = f"{new.module}.{new.function}"
     for module in modules:
         if task in explicit_task_names(module.path):
             raise Refused(f"{module.file} has a task of the name {task}. Choose another name.")
+        if module.path.parent == new.file.parent and _function(module.path.stem, prefix) == new.function:
+            taken.append(module.path)
+    if existing := [path for path in taken if path.exists()]:
+        raise _exists(new, existing[0])
 
 
 def _exists(new: NewTask, path: Path) -> Refused:

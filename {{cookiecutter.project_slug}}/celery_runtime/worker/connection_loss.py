@@ -14,8 +14,8 @@ from celery.utils.log import get_logger
 from celery.worker import consumer, state
 
 from celery_runtime import health
+from celery_runtime.brokers import WorkerChannel
 from celery_runtime.brokers.redis import refuses_for_now
-from celery_runtime.brokers.worker_channel import WorkerChannel
 from celery_runtime.worker.liveness import Liveness
 
 logger = get_logger(__name__)
