@@ -24,7 +24,16 @@ BROKERS = ("embedded", "redis", "rabbitmq")
 PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
 # What these test is between the worker, its processes and the broker, or without any: no framework is on its way.
 OF_NO_FRAMEWORK = {
-    *("dead_letter_commands", "embedded_broker", "ends_of_a_run", "engine_hooks", "errors", "expiry", "guard", "health"),
+    *(
+        "dead_letter_commands",
+        "embedded_broker",
+        "ends_of_a_run",
+        "engine_hooks",
+        "errors",
+        "expiry",
+        "guard",
+        "health",
+    ),
     *("long_delays", "malformed_messages", "new_task", "own_errors", "policy_decisions", "priorities", "public_face"),
     *("refusals", "selection", "shutdown", "time_limits", "two_apps"),
 }

@@ -153,7 +153,7 @@ def test_tasks_that_end_while_their_broker_is_away_are_no_failures(project, line
     time.sleep(4)  # longer than their limits
     line.mend()
     worker.wait_for(lambda: "the broker is back" in worker.output())
-    worker.wait_for(lambda: project.notes().count("ends") == 2)
+    worker.wait_for(lambda: project.notes().count("ends") >= 2)  # one may end before it is stopped, and again
     publish(project, "note.delay('next')")
     worker.wait_for(lambda: "next" in project.notes())
     assert dead_letters(project) == []

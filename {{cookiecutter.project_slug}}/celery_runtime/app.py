@@ -1,7 +1,6 @@
 """The Celery app: it wires the parts together, and imports no task file.
 
-Runs in: every process that imports the project. What it changes is its own: another Celery app in the process stays
-as it is.
+Runs in: every process that imports the project. Another Celery app in such a process stays as it is.
 """
 
 import importlib

@@ -71,10 +71,7 @@ def patient(connection: Any) -> Any:
 
 @contextmanager
 def connected(connection: Any, failure: Callable[[str], Exception]) -> Iterator[Any]:
-    """Connect at once or not at all, and lend the connection.
-
-    `failure` makes the exception to raise, of a text that names the server and the error.
-    """
+    """Connect at once or not at all, and lend the connection. `failure` makes an exception of what went wrong."""
     try:
         connection.ensure_connection(max_retries=1, interval_start=0)
         yield connection

@@ -1,8 +1,6 @@
 """Publishes tasks: each with a priority, and with an error that names the server where one is away.
 
-Runs in: every process that publishes.
-
-Source: celery/app/amqp.py (`send_task_message`), Celery 5.7.
+Runs in: every process that publishes. Source: celery/app/amqp.py (`send_task_message`), Celery 5.7.
 """
 
 from collections.abc import Callable, Iterator

@@ -23,8 +23,7 @@ def is_rabbitmq(url: str) -> bool:
 def broker_url() -> str:
     """Return `CELERY_BROKER_URL`; in development, when it is unset, the URL of the embedded broker.
 
-    Raises:
-        ConfigurationError: it is unset outside development, or its scheme is unknown.
+    If it is unset elsewhere, or its scheme is unknown, that is a `ConfigurationError`.
     """
     environment.app_env()  # a misspelt one is told even where the URL below is set
     value = environment.text("CELERY_BROKER_URL")
@@ -39,8 +38,7 @@ def broker_url() -> str:
 def results_url(broker_url: str, default: str | None = None) -> str:
     """Return `CELERY_RESULT_BACKEND`; when it is unset, `default`; without one, the broker if that is a Redis.
 
-    Raises:
-        ConfigurationError: nothing names a place for results, outside development.
+    If nothing names a place for results, outside development, that is a `ConfigurationError`.
     """
     value = environment.text("CELERY_RESULT_BACKEND") or default
     if value is None and is_redis(broker_url):

@@ -6,16 +6,13 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, errors_in_a_line, own_app
-from celery_runtime.dead_letters.model import DeadLetterFilter
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter
 from celery_runtime.dead_letters.requeue import obstacle
-
-if TYPE_CHECKING:
-    from celery_runtime.dead_letters import DeadLetter
 
 SHOWN = 50
 SECONDS = {"w": 7 * 24 * 60 * 60, "d": 24 * 60 * 60, "h": 60 * 60, "m": 60, "s": 1}
@@ -95,7 +92,7 @@ class _Choice:
         number = own_app().dead_letters.count(*self.ids, **self.chosen).total()
         return number if self.limit is None else min(number, self.limit)
 
-    def show(self, verb: str, fits: "Callable[[DeadLetter], bool]" = lambda entry: True) -> None:
+    def show(self, verb: str, fits: Callable[[DeadLetter], bool] = lambda entry: True) -> None:
         """Show which entries would be dealt with, oldest first."""
         newest = own_app().dead_letters.find(*self.ids, **self.chosen)
         oldest = [entry for entry in reversed(newest) if fits(entry)][: self.limit]
@@ -168,7 +165,7 @@ def _end_where_missing(asked: Sequence[str], found: Sequence[str], limit: int | 
         sys.exit(1)
 
 
-def _echo(entries: "Sequence[DeadLetter]", as_json: bool, echo: Callable[..., None] | None = None) -> None:
+def _echo(entries: Sequence[DeadLetter], as_json: bool, echo: Callable[..., None] | None = None) -> None:
     shown = [own_app().dead_letters.shown(entry) for entry in entries]
     echo_json(shown) if as_json else (echo or _echo_rows)(shown)
 

@@ -3,24 +3,22 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import click
 
+from celery_runtime.app import Celery
 from celery_runtime.brokers import BrokerError, embedded
-
-if TYPE_CHECKING:
-    from celery_runtime.app import Celery
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
 
 
-def own_app() -> "Celery":
+def own_app() -> Celery:
     """Return the app that the command line names by `-A`; a usage error if it is not one of `celery_runtime`."""
     app = click.get_current_context().obj.app
     if not hasattr(app, "task_modules"):
         raise click.UsageError("this command needs an app of celery_runtime: name yours by -A")
-    return cast("Celery", app)
+    return cast(Celery, app)
 
 
 @contextmanager

@@ -1,17 +1,15 @@
 """Define the command `celery -A PACKAGE tasks`: list, check and write task files."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from celery_runtime.app import Celery
 from celery_runtime.brokers.priorities import Priority
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, own_app
 from celery_runtime.discovery.loading import describe
 from celery_runtime.discovery.new_task import Refused, write_new_task
-
-if TYPE_CHECKING:
-    from celery_runtime.app import Celery
 
 
 @click.group()
@@ -77,7 +75,7 @@ def new_task(name: str) -> None:
     click.echo("A worker that runs must be restarted to know the task; `make dev` does it by itself.")
 
 
-def _task_rows(app: "Celery") -> Iterable[dict[str, Any]]:
+def _task_rows(app: Celery) -> Iterable[dict[str, Any]]:
     by_file = {module.file: (position, module.name) for position, module in enumerate(app.task_modules.selected)}
     located = [(task, *app.task_modules.location(task)) for task in app.task_modules.own_tasks()]
     ours = [(by_file[file], line, task, file) for task, file, line in located if file in by_file]

@@ -45,15 +45,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Requeued:
-    """List what `requeue` did.
+    """List what `requeue` did."""
 
-    Attributes:
-        ids: of the tasks that are in their queues again.
-        refused: for each id that stays, the reason.
-    """
-
-    ids: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)  # of the tasks that are in their queues again
+    refused: dict[str, str] = field(default_factory=dict)  # for each id that stays, the reason
 
 
 class DeadLetters:
@@ -132,14 +127,11 @@ class DeadLetters:
         are counted anew, and its old result is forgotten.
 
         Args:
-            all: every entry; must be stated where nothing else is.
+            all: every entry. If neither that nor anything else is stated, that is a `ValueError`.
             limit: at most so many.
             rate: at most so many a second.
             force: also those that were requeued `dead_letter_most_requeues` times before.
             on_each: is called with the id of each that was requeued or refused.
-
-        Raises:
-            ValueError: neither `all` nor anything else is stated.
         """
         most = None if force else self.most_requeues
 

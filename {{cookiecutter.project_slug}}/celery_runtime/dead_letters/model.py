@@ -144,13 +144,9 @@ class Retention(NamedTuple):
 
 
 class StoreError(BrokerError):
-    """The store cannot be reached, or refuses the request.
+    """The store cannot be reached, or refuses the request."""
 
-    Attributes:
-        done: how many entries were requeued or removed before.
-    """
-
-    done = 0
+    done = 0  # entries that were requeued or removed before
 
     @classmethod
     def at(cls, problem: str) -> Self:

@@ -21,15 +21,8 @@ from kombu import Producer
 from celery_runtime.brokers import keys
 from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.rabbitmq import SILENCE
-from celery_runtime.dead_letters.model import (
-    DeadLetter,
-    DeadLetterFilter,
-    Retention,
-    StoreBusy,
-    StoredEntry,
-    StoreError,
-    Summary,
-)
+from celery_runtime.dead_letters import model
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, Retention, StoredEntry, StoreError, Summary
 
 # Two processes that trim at a time each remove so many of the oldest, not all that are too many.
 MOST_TRIMMED = 2
@@ -188,7 +181,7 @@ class OpenRabbitMQStore:
             number = self._count()
             self.channel.basic_consume(self.queue, exclusive=True, callback=arrived.append)
         except amqp.AccessRefused as error:
-            raise StoreBusy("the dead letters are being read by another: try again") from error
+            raise model.StoreBusy("the dead letters are being read by another: try again") from error
         for _ in range(number):
             while not arrived:
                 try:

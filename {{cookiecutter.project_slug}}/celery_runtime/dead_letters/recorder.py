@@ -1,24 +1,19 @@
 """Store the dead letters of tasks that fail in the process that runs them.
 
-Runs in: task process.
-
-A task that the policy gives up is stored at once, before its result tells of the failure. All else comes by
-Celery's signals: a result that cannot be stored, a task with a base of its own. Their exception may be a
+Runs in: task process. A task that the policy gives up is stored at once, before its result tells of the failure. All
+else comes by Celery's signals: a result that cannot be stored, a task with a base of its own. Their exception may be a
 stand-in for one that does not pickle, so the task has remembered the true one before.
 """
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from celery import signals
 from celery.app.task import Context
 
-from celery_runtime.dead_letters import build
+from celery_runtime.dead_letters import DeadLetters, build
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry.history import AttemptHistory
-
-if TYPE_CHECKING:
-    from celery_runtime.dead_letters import DeadLetters
 
 
 class Recorder(threading.local):
@@ -28,7 +23,7 @@ class Recorder(threading.local):
     # The error as the task knows it, until it is stored. It is final unless a next run was published.
     _known: tuple[BaseException, Verdict, AttemptHistory] | None = None
 
-    def __init__(self, dead_letters: "DeadLetters") -> None:
+    def __init__(self, dead_letters: DeadLetters) -> None:
         self.dead_letters = dead_letters
 
     def connect(self) -> None:

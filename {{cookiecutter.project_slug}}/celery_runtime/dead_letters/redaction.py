@@ -20,7 +20,6 @@ _SECRET_IN_TEXT = re.compile(
     r"""("[^"]*"?|'[^']*'?|(?:(?:basic|bearer|token)\s+)?[^\s,;&}\])]+)""",
     re.IGNORECASE,
 )
-
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s/@]{0,200}:[^\s/@]{1,200}(?=@)")
 
 # Takes the name of an argument, or of a key inside one, and the value; returns the value to show.

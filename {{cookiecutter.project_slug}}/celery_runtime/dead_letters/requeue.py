@@ -2,7 +2,7 @@
 
 import base64
 from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Any
 
 from celery.utils.time import maybe_make_aware
@@ -38,7 +38,9 @@ def publish(app: Any, entry: DeadLetter, producer: Producer) -> None:
         return
     task, args, kwargs = (entry.signature[name] for name in ("task", "args", "kwargs"))
     options = dict(entry.signature["options"])
-    if _has_passed(options.get("expires"), app.timezone):
+    expires = options.get("expires")
+    moment = maybe_make_aware(datetime.fromisoformat(expires), app.timezone) if isinstance(expires, str) else None
+    if moment and moment <= datetime.now(UTC):
         del options["expires"]  # or a worker would drop it
     headers = {**options.pop("headers", {}), **requeues}
     links = {"callbacks": options.pop("link", None), "errbacks": options.pop("link_error", None)}
@@ -79,7 +81,3 @@ def _publish_raw(app: Any, entry: DeadLetter, producer: Producer, requeues: dict
     headers = {**raw["headers"], **requeues}
     stated = {"priority": entry.priority, "correlation_id": entry.id, "retry": False}
     producer.publish(body, headers=headers, **address, **content, **stated)
-
-
-def _has_passed(expires: Any, timezone: tzinfo) -> bool:
-    return isinstance(expires, str) and maybe_make_aware(datetime.fromisoformat(expires), timezone) <= datetime.now(UTC)

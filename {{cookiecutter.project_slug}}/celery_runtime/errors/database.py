@@ -6,18 +6,11 @@ from celery_runtime.errors.verdict import Rule, Verdict, attribute, by_kind, by_
 from celery_runtime.text import message_of
 
 SQLSTATES = {
-    "40": "database.conflict",  # serialization failure, deadlock
-    "55P03": "database.conflict",  # lock not available
-    "08": "database.unavailable",  # connection
-    "25006": "database.unavailable",  # read-only: a failover is under way
-    "25P03": "database.unavailable",  # ended while idle in a transaction
-    "53": "database.unavailable",  # out of connections, memory or disk
-    "57P": "database.unavailable",  # shut down, or starting up
-    "58": "database.unavailable",  # system error
-    "25P04": "database.timeout",
-    "57014": "database.timeout",
-    "28": "database.auth",
-    "3D000": "database.auth",  # no such database
+    **dict.fromkeys(("40", "55P03"), "database.conflict"),  # serialization failure or deadlock; a lock not available
+    # Connection; read-only in a failover; ended while idle; out of connections, memory or disk; shut down; system.
+    **dict.fromkeys(("08", "25006", "25P03", "53", "57P", "58"), "database.unavailable"),
+    **dict.fromkeys(("25P04", "57014"), "database.timeout"),
+    **dict.fromkeys(("28", "3D000"), "database.auth"),  # the latter: no such database
 }
 MYSQL_NUMBERS = {
     **dict.fromkeys((1040, 1053, 1203, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2055), "database.unavailable"),

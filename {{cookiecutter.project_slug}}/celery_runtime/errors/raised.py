@@ -14,11 +14,9 @@ class TaskError(Exception):
 
     Args:
         message: for people.
-        kind: dotted words, such as "application.out_of_stock".
+        kind: dotted words, such as "application.out_of_stock". If it does not begin with a kind of kinds.py, or the
+            seconds are not a number from 0 on, that is a `ValueError`.
         retry_after: the seconds, or the timedelta, after which it is worth another try.
-
-    Raises:
-        ValueError: the kind does not begin with a kind of kinds.py, or the seconds are not a number from 0 on.
     """
 
     kind: str

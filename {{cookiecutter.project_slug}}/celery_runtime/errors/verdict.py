@@ -50,10 +50,7 @@ Rule = Callable[[BaseException], Verdict | None]
 
 
 def names_of(error: BaseException) -> tuple[str, ...]:
-    """Return package and class of the exception and its bases, such as "requests.ConnectTimeout".
-
-    The modules between the two are left out: they are private to most libraries, and change.
-    """
+    """Return package and class of the exception and its bases, without the modules between, which are private."""
     cls: type = type(error)
     return _names_of(cls)
 
@@ -66,10 +63,8 @@ def _names_of(cls: type) -> tuple[str, ...]:
 def by_name(kinds: Mapping[str, str]) -> Rule:
     """Return a rule that decides by package and class: `by_name({"stripe.CardError": "external.rejected"})`.
 
-    The names are those of `names_of`; the one nearest to the exception's own class counts.
-
-    Raises:
-        ValueError: there is no such kind, or a name is not package and class.
+    The names are those of `names_of`; the one nearest to the exception's own class counts. A kind that there is not,
+    and a name that is not package and class, is a `ValueError`.
     """
     for name in kinds:
         if name.count(".") != 1:

@@ -13,15 +13,10 @@ HEADER = "error_policy"
 
 @dataclass
 class AttemptHistory:
-    """Count the failures after which the policy ran a task again; Celery's own retries are not among them.
+    """Count the failures after which the policy ran a task again; Celery's own retries are not among them."""
 
-    Attributes:
-        first: when the task failed for the first time, in seconds since the epoch.
-        by_kind: for each kind how often, and when for the first time.
-    """
-
-    first: float = math.inf
-    by_kind: dict[str, tuple[int, float]] = field(default_factory=dict)
+    first: float = math.inf  # when the task failed for the first time, in seconds since the epoch
+    by_kind: dict[str, tuple[int, float]] = field(default_factory=dict)  # how often, and when for the first time
 
     @classmethod
     def read(cls, headers: Mapping[str, Any] | None) -> Self:

@@ -77,14 +77,11 @@ class Rule(NamedTuple):
 
 
 class Failures(NamedTuple):
-    """How often a task has failed with the kinds of one rule, this time included, and since when.
-
-    `since` and `first` are seconds since the epoch: the first failure of these kinds, and of any.
-    """
+    """How often a task has failed with the kinds of one rule, this time included, and since when."""
 
     number: int
-    since: float
-    first: float
+    since: float  # the first failure of these kinds, in seconds since the epoch
+    first: float  # that of any kind
 
 
 class Policy:

@@ -42,11 +42,9 @@ class Task(celery.Task):
     If it is given up, the error goes on as it is: Celery stores it, logs it and calls `link_error`. If it runs again,
     the next run is a message like any other, with its delay; no process waits for it. `autoretry_for`, `max_retries`
     and `self.retry()` keep the meaning that Celery gives them. A direct call and eager mode have no policy.
-
-    Attributes:
-        policy: rules of this task, by kind, which come before those of the project.
     """
 
+    # Rules of this task, by kind, which come before those of the project.
     policy: ClassVar[Mapping[str, Action] | None] = None
 
     @classmethod

@@ -40,14 +40,7 @@ class RedisServer:
         if port is not None:
             self._place = {"host": HOST, "port": port}
             listen = ["--port", str(port), "--bind", HOST]
-        self._command = [
-            str(binary or embedded._server_binary()),
-            *listen,
-            "--dir",
-            str(folder),
-            "--save",
-            "",
-        ]
+        self._command = [str(binary or embedded._server_binary()), *listen, "--dir", str(folder), "--save", ""]
         self._command += ["--appendonly", "yes", *options]
         self.process: subprocess.Popen[bytes] | None = None
 

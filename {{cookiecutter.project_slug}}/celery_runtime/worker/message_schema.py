@@ -63,7 +63,6 @@ FIELDS = {
 }
 PROPERTIES = {"reply_to": "text", "correlation_id": "text", "priority": "number up to 255"}
 
-
 # Headers and `embed` become attributes of `task.request`. These would overwrite its methods and private
 # state, and those what the headers say.
 _METHODS = dict(getmembers(Context, lambda value: callable(value) or isinstance(value, property)))
