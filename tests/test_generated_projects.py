@@ -11,18 +11,18 @@ from .examples.run import run_all
 
 pytestmark = pytest.mark.baked
 
-every_combination = pytest.mark.parametrize("answers", COMBINATIONS, ids=combination_id)
 # The broker is told by its URL alone: it changes no Python file, as the first test shows.
 every_python = pytest.mark.parametrize(
     "answers", [answers for answers in COMBINATIONS if answers["broker"] == "redis"], ids=combination_id
 )
 
-# Each Python once, and each framework and each result backend on both brokers: an embedded one, and a RabbitMQ.
+# Each Python once, and each framework and each result backend on both brokers. `make examples` runs the others too.
 HALF = [
     answers
     for answers in COMBINATIONS
     if (answers["framework"] == "django") ^ (answers["broker"] == "redis") ^ (answers["result_backend"] == "redis")
 ]
+every_pair = pytest.mark.parametrize("answers", HALF, ids=combination_id)
 
 
 @every_python
@@ -73,7 +73,7 @@ def test_every_module_imports_alone(baked, answers):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@every_combination
+@every_pair
 def test_each_example_prints_what_its_docstring_says(baked, answers, request, tmp_path):
     project = baked(installed=True, **answers)
     redis_url = request.getfixturevalue("redis_url")
@@ -84,7 +84,7 @@ def test_each_example_prints_what_its_docstring_says(baked, answers, request, tm
     assert {one.name: one.printed for one in outcomes} == {one.name: one.promised for one in outcomes}
 
 
-@pytest.mark.parametrize("answers", HALF, ids=combination_id)
+@every_pair
 def test_its_own_tests_pass(baked, answers, request):
     broker = {"TEST_BROKER_URL": request.getfixturevalue("rabbitmq_url")} if answers["broker"] == "rabbitmq" else {}
     done = baked(installed=True, **answers).run("make", "test", **broker)
