@@ -125,7 +125,7 @@ def test_a_dead_letter_is_found_and_requeued(browser, bake_own, redis_url, shoot
     ):
         project.run(project.python, "manage.py", "migrate", check=True, **environment)
         project.run(project.python, "manage.py", "shell", "-c", PREPARE, check=True, **environment)
-        worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+        worker.wait_for(lambda: "stored as a dead letter" in worker.output())
         page = logged_in(browser, url, "boss", errors)
         shoot(page, "index")
         page.locator("#content").get_by_role("link", name="Dead letters").click()

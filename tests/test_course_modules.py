@@ -123,7 +123,7 @@ def assert_run_when_due(worker):
 
 def assert_dead_letters(project, worker, modules, **environment):
     expected = {failure for failure in FINAL_FAILURES if failure[0].partition(".")[0] in modules}
-    worker.wait_for(lambda: worker.output().count("kept as a dead letter") == len(expected))
+    worker.wait_for(lambda: worker.output().count("stored as a dead letter") == len(expected))
     entries = json.loads(project.celery("dead-letters", "list", "--json", check=True, **environment).stdout)
     prefix = "dcelery.celery_tasks."
     assert {(e["task"].removeprefix(prefix), e["kind"], e["attempts"]) for e in entries} == expected

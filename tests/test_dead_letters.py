@@ -51,7 +51,7 @@ def test_a_broken_task_is_mended_and_its_dead_letter_runs_again(project, environ
 
     with running_worker(project, tmp_path / "broken", **environment) as worker:
         task_id = project.run(project.python, "-c", publish, check=True, **environment).stdout.strip()
-        worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+        worker.wait_for(lambda: "stored as a dead letter" in worker.output())
     [entry] = dead_letters("list", "--json")
     assert (entry["id"], entry["message"]) == (task_id, "name 'prices' is not defined")
     task_file.write_text(BROKEN.format(notes=str(notes)) + "\nprices = {'tea': 3}\n")

@@ -202,7 +202,7 @@ def _show_dead_letter(app: "Celery", addresses: Path) -> None:
     entry = app.dead_letters.get(task_id)
     if entry is None:
         raise SystemExit("error: the failed task left no dead letter.")
-    click.echo(f"\nA task was given up and is kept as a dead letter: {entry.message}.")
+    click.echo(f"\nA task was given up and is stored as a dead letter: {entry.message}.")
     (addresses / "ada").write_text("12 St James's Square")
     app.dead_letters.requeue(task_id)
     outcome = app.AsyncResult(task_id).get(timeout=DEADLINE)

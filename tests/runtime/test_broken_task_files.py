@@ -132,7 +132,7 @@ FAILING_FILE = """
 def runs_until_given_up(copy, start):
     worker = start()
     copy.run("from PACKAGE.celery_tasks.ex1_fail import fail; fail.delay()")
-    worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    worker.wait_for(lambda: "stored as a dead letter" in worker.output())
     return copy.notes().count("run")
 
 

@@ -19,7 +19,7 @@ def test_what_kills_its_process_runs_five_times_in_all(project, start):
     hows = ["SIGKILL", "exit", "memory"]
     worker = start()
     publish(project, *(f"poison.delay({how!r})" for how in hows), "note.delay('innocent')")
-    worker.wait_for(lambda: worker.output().count("kept as a dead letter") == 3)
+    worker.wait_for(lambda: worker.output().count("stored as a dead letter") == 3)
     worker.wait_for(lambda: "innocent" in project.notes())
     assert {how: project.notes().count(how) for how in hows} == dict.fromkeys(hows, 5)
     entries = dead_letters(project)
@@ -32,7 +32,7 @@ def test_what_kills_its_process_runs_five_times_in_all(project, start):
 def test_what_eats_its_memory_gets_an_error(project, start):
     worker = start(CELERY_TASK_MEMORY_LIMIT="300")
     publish(project, "hungry.delay()")
-    worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    worker.wait_for(lambda: "stored as a dead letter" in worker.output())
     assert project.notes() == ["hungry"] * 2
     [entry] = dead_letters(project)
     assert (entry["kind"], entry["attempts"]) == ("worker.memory", 2)
@@ -44,7 +44,7 @@ def test_what_kills_its_whole_worker_is_stopped_and_its_neighbours_are_not(proje
         start(concurrency=2).process.wait(timeout=60)
     last = start(concurrency=2)
     last.wait_for(lambda: "ends" in project.notes())
-    last.wait_for(lambda: "kept as a dead letter" in last.output())
+    last.wait_for(lambda: "stored as a dead letter" in last.output())
     assert project.notes().count("kills") == 2
     [entry] = dead_letters(project)
     assert (entry["kind"], entry["attempts"]) == ("worker.lost", 2)

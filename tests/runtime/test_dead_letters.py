@@ -50,7 +50,7 @@ def entries(copy):
 
 
 def kept(worker, number=1):
-    return lambda: worker.output()[worker.seen :].count("kept as a dead letter") >= number
+    return lambda: worker.output()[worker.seen :].count("stored as a dead letter") >= number
 
 
 def test_an_expiry_that_has_passed_does_not_expire_what_is_requeued(copy, worker):

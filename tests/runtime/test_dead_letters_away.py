@@ -41,4 +41,4 @@ def test_the_whole_entry_is_a_line_in_the_log_and_the_worker_lives_on(server, tm
         assert "hunter2" not in worker.output()
         server.start()
         copy.run(publish)
-        worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+        worker.wait_for(lambda: "stored as a dead letter" in worker.output())

@@ -125,7 +125,7 @@ def test_a_task_that_fails_while_its_broker_is_away_is_a_dead_letter(project, li
     time.sleep(4)
     line.mend()
     worker.wait_for(lambda: "the broker is back" in worker.output())
-    worker.wait_for(lambda: "kept as a dead letter" in worker.output())
+    worker.wait_for(lambda: "stored as a dead letter" in worker.output())
     [entry] = dead_letters(project)
     assert (entry["id"], entry["message"]) == ("one", "of no use")
 

@@ -99,7 +99,7 @@ def test_each_becomes_a_dead_letter_and_the_rest_runs(running):
     copy, worker = running
     number = int(copy.run(SEND))
     worker.wait_for(lambda: len(copy.notes()) >= number)
-    worker.wait_for(lambda: worker.output().count("kept as a dead letter") >= number)
+    worker.wait_for(lambda: worker.output().count("stored as a dead letter") >= number)
     assert sorted(map(int, copy.notes())) == list(range(number))
     kinds = json.loads(copy.run(LIST))
     assert sorted(set(kinds)) == ["message.malformed", "message.too_large", "message.undecodable"]

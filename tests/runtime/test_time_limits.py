@@ -35,6 +35,6 @@ def test_a_time_limit_that_is_stated_alone_is_kept(copy, start):
         publish.delay()
         """
     )
-    worker.wait_for(lambda: worker.output().count("kept as a dead letter") == 3)
+    worker.wait_for(lambda: worker.output().count("stored as a dead letter") == 3)
     entries = json.loads(copy.celery("dead-letters", "list", "--json").stdout)
     assert [entry["kind"] for entry in entries] == ["time_limit.hard"] * 3

@@ -98,7 +98,7 @@ class DeadLetters:
         try:
             self.store.add(entry, self.retention, keep_existing=keep_existing)
             known = {"task": entry.task, "task_id": entry.id, "kind": entry.kind}
-            logger.info("kept as a dead letter: %s[%s] %s", entry.task, entry.id, entry.kind, extra=known)
+            logger.info("stored as a dead letter: %s[%s] %s", entry.task, entry.id, entry.kind, extra=known)
         except Exception as error:  # noqa: BLE001 - a worker must outlive its store
             reason = f"{type(error).__name__}: {message_of(error)}"
             extra = {"dead_letter": _AsJSON(self.shown(entry))}

@@ -26,7 +26,7 @@ def run_tasks() -> None:
     """Fail for want of an address, add it, and run the same task again. A worker must be running. Prints:
 
     given up: no address of ada is known
-    kept as a dead letter: application.no_address, after 1 run
+    stored as a dead letter: application.no_address, after 1 run
     requeued: sent to 12 St James's Square
     still a dead letter: False
     """
@@ -34,7 +34,7 @@ def run_tasks() -> None:
         result = send_invoice.delay(addresses, "ada")
         print("given up:", result.get(timeout=30, propagate=False))
         [entry] = app.dead_letters.find(result.id)
-        print(f"kept as a dead letter: {entry.kind}, after {entry.attempts} run")
+        print(f"stored as a dead letter: {entry.kind}, after {entry.attempts} run")
 
         Path(addresses, "ada").write_text("12 St James's Square")
         app.dead_letters.requeue(result.id)
