@@ -123,6 +123,16 @@ def test_the_dependencies(project, answers):
     assert sorted(map(distribution, required)) == sorted(expected)
 
 
+def test_ruff_leaves_a_file_of_the_library_alone_that_an_editor_or_a_commit_hook_names(project):
+    named = project.path / "celery_runtime" / "badly_formatted.py"
+    named.write_text("import os\nx = {  'a' :1 }\n")
+    try:
+        for command in (("check",), ("format", "--check")):
+            project.run(sys.executable, "-m", "ruff", *command, "--no-cache", str(named), check=True)
+    finally:
+        named.unlink()
+
+
 def test_no_slug_can_have_the_name_of_a_dependency(project):
     written = pyproject(project)
     required = [*written["project"]["dependencies"], *written["dependency-groups"]["dev"]]
