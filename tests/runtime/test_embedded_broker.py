@@ -1,8 +1,10 @@
+import fcntl
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,22 @@ def test_it_starts_once_and_stops(server):
     assert not server.stop()
 
 
+START = """
+import sys; from pathlib import Path; from celery_runtime.brokers.embedded import EmbeddedBroker
+print(EmbeddedBroker(Path(sys.argv[1])).start())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who waits for a lock")
 def test_of_many_that_start_it_at_once_one_does(server):
-    code = "import sys; from pathlib import Path; from celery_runtime.brokers.embedded import EmbeddedBroker;"
-    code += "print(EmbeddedBroker(Path(sys.argv[1])).start())"
-    command = [sys.executable, "-c", code]
-    starters = [
-        subprocess.Popen([*command, str(server.directory)], stdout=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    server.directory.mkdir(mode=0o700)
+    with (server.directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, "-c", START, str(server.directory)]
+        starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+        while not all(f"-> FLOCK  ADVISORY  WRITE {one.pid} " in Path("/proc/locks").read_text() for one in starters):
+            assert not server.is_running()
+            time.sleep(0.02)
     answers = [starter.communicate()[0].strip() for starter in starters]
     assert sorted(answers) == ["False", "False", "False", "True"]
 

@@ -58,6 +58,7 @@ SIGNATURES = {
     Request.on_timeout: "(self, soft, timeout)",
     Request.on_failure: "(self, exc_info, send_failed_event=True, return_ok=False)",
     Request._success_was_stored: "(self)",
+    Request._announce_revoked: "(self, reason, terminated, signum, expired)",
     Request.cancel: "(self, pool, signal=None, emit_retry=True)",
     Worker.on_start: "(self)",
     Worker.wait_for_soft_shutdown: "(self)",

@@ -24,6 +24,7 @@ from celery.worker import state
 
 from celery_runtime import kinds
 from celery_runtime.brokers import urls
+from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.dead_letters import build
 from celery_runtime.worker.connection_loss import ReconnectingConsumer
 from celery_runtime.worker.message_schema import Rejection, check
@@ -35,7 +36,7 @@ RETURN_AFTER = 1.0  # seconds; at once, a worker would toss a message to and fro
 
 
 class Consumer(ReconnectingConsumer):
-    """Rejects messages on which a worker would end, and stores each as a dead letter first; returns others."""
+    """Rejects messages that would crash a worker, and stores each as a dead letter first; requeues others."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -80,7 +81,7 @@ class Consumer(ReconnectingConsumer):
         handle = super().create_task_handler(*args, **options)
 
         def on_task_received(message: Any) -> None:
-            with self._outliving(message):
+            with self._guarding(message):
                 check(message)
                 self._shorten_delay(message)
                 handle(message)
@@ -88,7 +89,7 @@ class Consumer(ReconnectingConsumer):
         return on_task_received
 
     def _shorten_delay(self, message: Any) -> None:
-        """Give a message that is not due for long the ETA at which this worker is to return it.
+        """Lower the ETA of a message that is due later than this worker may hold it, to when the worker requeues it.
 
         One that is due loses its ETA, so that it runs now. The broker keeps its own copy, as it was published.
         """
@@ -103,8 +104,8 @@ class Consumer(ReconnectingConsumer):
             headers["eta"] = None if eta <= now else min(eta, now + timedelta(seconds=self._longest_hop)).isoformat()
 
     @contextmanager
-    def _outliving(self, message: Any) -> Iterator[None]:
-        """Reject a message where the block raises `Rejection`, or what would end the worker, again and again."""
+    def _guarding(self, message: Any) -> Iterator[None]:
+        """Reject a message for which the block raises `Rejection`, or what would crash the worker again and again."""
         slots = self.controller.semaphore
         free = slots.value if slots else 0
         try:
@@ -113,7 +114,8 @@ class Consumer(ReconnectingConsumer):
             self._reject(message, rejection)
         except Exception as error:
             # On Redis, kombu counts a KeyError among the errors of a connection: the worker would reconnect for ever.
-            if isinstance(error, (MemoryError, *self.connection_errors)) and not isinstance(error, KeyError):
+            is_of_broker = isinstance(error, self.connection_errors) and not isinstance(error, KeyError)
+            if is_of_broker or refuses_for_now(error) or isinstance(error, MemoryError):
                 raise
             with suppress(Exception):  # it may be one that no traceback can be made of
                 logger.exception("a message would have ended the worker")
@@ -125,7 +127,7 @@ class Consumer(ReconnectingConsumer):
                 self._reject(message, why, error, keep=True)
 
     def apply_eta_task(self, request: Any) -> None:
-        with self._outliving(request.message):
+        with self._guarding(request.message):
             if not request.message.headers.get("eta"):  # a message of Celery 3 has it in its body
                 super().apply_eta_task(request)
             elif request.revoked():

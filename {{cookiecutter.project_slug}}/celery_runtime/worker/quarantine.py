@@ -14,6 +14,7 @@ from celery.utils.log import get_logger
 from celery.worker import state
 
 from celery_runtime.brokers import BrokerError, broker_of
+from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.worker.request import Request
 
 logger = get_logger(__name__)
@@ -89,7 +90,12 @@ class Quarantine:
         if any(other is not request for other in tuple(state.reserved_requests)):
             self._consumer.timer.call_after(LOOK_EVERY, self._begin_when_alone, (request,))
         else:
-            request.message.channel.renew(request.message.delivery_tag)  # it may have waited for long
+            try:
+                request.message.channel.renew(request.message.delivery_tag)  # it may have waited for long
+            except Exception as error:
+                if not refuses_for_now(error):
+                    raise
+                logger.warning("the delivery of %s[%s] was not renewed: %s", request.name, request.id, error)
             self._begin(request)
 
     def _begin(self, request: Request) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
-from celery import exceptions
+from celery import exceptions, signals
 from celery.utils.log import get_logger
 from celery.worker import request, state
 from kombu.exceptions import OperationalError
@@ -95,6 +95,17 @@ class Request(request.Request):
                 self.give_up("its worker was stopped while it ran")
         finally:
             self.end()
+
+    def _announce_revoked(self, reason: str, terminated: bool, signum: Any, expired: bool) -> None:
+        # A private hook of Celery 5.7. An error of the results' server would pass for one of the broker's, or end it.
+        try:
+            super()._announce_revoked(reason, terminated, signum, expired)
+        except Exception as error:  # noqa: BLE001 - a backend can raise anything
+            logger.error("that %s[%s] is revoked was not stored: %s", self.name, self.id, error)
+            self.acknowledge()
+            self._already_revoked = True
+            told = {"terminated": terminated, "signum": signum, "expired": expired}
+            signals.task_revoked.send(sender=self.task, request=self._context, **told)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if self._already_cancelled:
