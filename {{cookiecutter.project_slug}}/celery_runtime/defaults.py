@@ -31,10 +31,8 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
     hard, soft = stated("task_time_limit", TIME_LIMIT), stated("task_soft_time_limit", SOFT_TIME_LIMIT)
     # `tasks check` reports wrong types.
     if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
-        raise ConfigurationError(
-            f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)",
-            "Raise the hard limit or lower the soft one.",
-        )
+        problem = f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)"
+        raise ConfigurationError(problem, "Raise the hard limit or lower the soft one.")
     # Without confirms a message is lost silently when RabbitMQ restarts before it is written.
     options = {"confirm_publish": True} if urls.is_rabbitmq(url) else _redis_options(project, stated, hard)
     return {

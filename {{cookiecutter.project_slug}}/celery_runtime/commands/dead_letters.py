@@ -108,9 +108,6 @@ class _Choice:
             options.update(self.chosen, all=True, limit=self.limit, on_each=lambda _id: bar.update(1))
             return act(*self.ids, **options)
 
-    def report(self, rows: Sequence[dict[str, Any]], text: str) -> None:
-        echo_json(rows) if self.as_json else click.echo(text)
-
 
 @dead_letters.command(params=[*ACTING])
 @click.option("--rate", type=rate_per_second, metavar="10/s", help="At most so many a second, minute (m) or hour (h).")
@@ -127,7 +124,7 @@ def requeue(rate: float | None, force: bool, dry_run: bool, **arguments: Any) ->
     done = choice.act("requeuing", letters.requeue, rate=rate, force=force)
     reasons = {**dict.fromkeys(done.ids), **done.refused}
     rows = [{"id": id_, "requeued": why is None, "reason": why} for id_, why in reasons.items()]
-    choice.report(rows, f"{counted(len(done.ids), 'task')} requeued.")
+    echo_json(rows) if choice.as_json else click.echo(f"{counted(len(done.ids), 'task')} requeued.")
     for id_, reason in done.refused.items():
         click.echo(f"{id_} stays: {reason}.", err=True)
     if any("was requeued" in reason for reason in done.refused.values()):
@@ -153,7 +150,8 @@ def purge(yes: bool, dry_run: bool, **arguments: Any) -> None:
         if number := choice.number():
             click.confirm(f"Remove {counted(number, 'dead letter')} for good?", abort=True)
     removed = choice.act("removing", own_app().dead_letters.purge)
-    choice.report([{"id": id_} for id_ in removed], f"{counted(len(removed), 'dead letter')} removed.")
+    rows = [{"id": id_} for id_ in removed]
+    echo_json(rows) if choice.as_json else click.echo(f"{counted(len(removed), 'dead letter')} removed.")
     _end_where_missing(choice.ids, removed, choice.limit)
 
 

@@ -19,7 +19,6 @@ Each failure has one author. An older entry of its task is replaced, or stays be
                                        bytes that are not a message                     has a new id
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -41,6 +40,7 @@ from celery_runtime.text import message_of
 __all__ = ["DeadLetter", "DeadLetterFilter", "DeadLetters", "Requeued", "StoreBusy", "StoreError"]
 
 logger = logging.getLogger(__name__)
+DAY = 24 * 60 * 60.0  # seconds
 
 
 @dataclass
@@ -68,8 +68,7 @@ class DeadLetters:
     @property
     def retention(self) -> model.Retention:
         conf = self.app.conf
-        seconds = conf.get("dead_letter_retention", 30 * 24 * 60 * 60.0)
-        return model.Retention(seconds, conf.get("dead_letter_maximum", 100_000))
+        return model.Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
 
     @property
     def most_requeues(self) -> int:
@@ -101,7 +100,7 @@ class DeadLetters:
             logger.info("stored as a dead letter: %s[%s] %s", entry.task, entry.id, entry.kind, extra=known)
         except Exception as error:  # noqa: BLE001 - a worker must outlive its store
             reason = f"{type(error).__name__}: {message_of(error)}"
-            extra = {"dead_letter": _AsJSON(self.shown(entry))}
+            extra = {"dead_letter": self.shown(entry)}
             logger.error("the store did not take this dead letter (%s)", reason, extra=extra)
 
     def find(self, *ids: str, limit: int | None = None, **chosen: Unpack[FilterArguments]) -> list[DeadLetter]:
@@ -179,10 +178,3 @@ class DeadLetters:
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(f"{len(done.ids)} were dealt with before") from error
         return done
-
-
-class _AsJSON(dict[str, Any]):
-    """Is JSON also in a log line for people, which shows a value by its repr."""
-
-    def __repr__(self) -> str:
-        return json.dumps(self, ensure_ascii=False)

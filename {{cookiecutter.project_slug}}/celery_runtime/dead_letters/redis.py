@@ -92,8 +92,9 @@ class OpenRedisStore:
         lists = [self.prefix + self.channel._q_for_pri(queue, level) for queue, level in levels]
         arguments = [stored.summary.id, stored.handle, *(dumps(message) for _, message in put)]
         is_taken = bool(self.client.register_script(TAKE)([*self.keys, *lists], arguments))
-        for queue, _ in put if is_taken else ():
-            self.channel.wake(queue)
+        if is_taken:
+            for queue, _ in put:
+                self.channel.wake(queue)
         return is_taken
 
     def _summaries(self, chosen: DeadLetterFilter, start: int | None = None) -> Iterator[Summary]:

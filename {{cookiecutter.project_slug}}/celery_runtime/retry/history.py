@@ -44,5 +44,4 @@ class AttemptHistory:
         return sum(count for kind, (count, _) in self.by_kind.items() if counts(kind))
 
     def headers(self) -> dict[str, Any]:
-        by_kind = {kind: list(entry) for kind, entry in self.by_kind.items()}
-        return {HEADER: {"first": self.first, "by_kind": by_kind}}
+        return {HEADER: {"first": self.first, "by_kind": {kind: list(entry) for kind, entry in self.by_kind.items()}}}

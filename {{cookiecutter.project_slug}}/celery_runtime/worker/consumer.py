@@ -4,10 +4,9 @@ Runs in: worker main process. Celery would log a message that no worker can run,
 on it: here it becomes a dead letter. Celery would reject one that is for other workers of the project: here it returns.
 
 Celery holds a message with a countdown or an ETA unacked until it is due. Redis redelivers what is held longer than its
-visibility timeout, and RabbitMQ closes the channel of a consumer that holds it longer than its consumer_timeout. So a
-long delay is made of hops: the message returns to its queue in time, for whichever worker is next; the body of its task
-does not run for that, and its ETA stays as it is. What has become due returns as well, instead of joining the pool's
-own line, where the first comes first: it then runs in order of priority, as soon as its worker has a process free.
+visibility timeout, and RabbitMQ closes the channel of a consumer at its consumer_timeout. So a long delay is made of
+hops: the message is requeued in time, for whichever worker is next; no task runs for that, and its ETA stays. What has
+become due is requeued as well, instead of joining the pool's own line: it then runs in order of priority.
 """
 
 from collections.abc import Callable, Iterator

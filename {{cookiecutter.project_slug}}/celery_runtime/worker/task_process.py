@@ -11,8 +11,6 @@ from typing import Any
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.errors.classify import classify
 
-MEGABYTE = 1024 * 1024
-
 
 def check_memory_limit(megabytes: int | None) -> None:
     """Raise `ConfigurationError` where the platform has no such limit. Runs in: worker main process."""
@@ -27,7 +25,7 @@ def limit_memory(megabytes: int | None) -> None:
         import resource  # not on Windows
 
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes * MEGABYTE, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 2**20, hard))
 
 
 def wait_for_results(backend: Any) -> None:
