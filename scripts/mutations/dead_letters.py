@@ -162,8 +162,8 @@ MUTATIONS = (
     Mutation(
         "what Celery does not expect of a message does not end the worker",
         f"{RUNTIME}/worker/consumer.py",
-        "            if isinstance(error, (MemoryError, *self.connection_errors))",
-        "            if True",
+        "            if is_of_broker or refuses_for_now(error) or isinstance(error, MemoryError):",
+        "            if True:",
         "test_malformed_messages",
     ),
     Mutation(

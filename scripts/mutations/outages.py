@@ -101,4 +101,32 @@ MUTATIONS = (
         "STANDSTILL = 60.0",
         "test_a_task_that_ends_while_its_worker",
     ),
+    Mutation(
+        "what expires while the results are away stops no other task",
+        f"{RUNTIME}/worker/request.py",
+        "def _announce_revoked(",
+        "def _unused(",
+        "test_what_has_expired_while",
+    ),
+    Mutation(
+        "a Redis that refuses for now does not keep a task from running alone",
+        f"{RUNTIME}/worker/quarantine.py",
+        "                if not refuses_for_now(error):\n                    raise\n",
+        "                raise\n",
+        "test_a_redis_that_takes_no_writes",
+    ),
+    Mutation(
+        "a refusal for now is not the fault of a message",
+        f"{RUNTIME}/worker/consumer.py",
+        "is_of_broker or refuses_for_now(error) or",
+        "is_of_broker or",
+        "test_a_refusal_for_now",
+    ),
+    Mutation(
+        "another app is not given the broker of .env",
+        f"{RUNTIME}/environment.py",
+        "{name: os.environ.pop(name) for name",
+        "{name: os.environ[name] for name",
+        "test_two_apps",
+    ),
 )
