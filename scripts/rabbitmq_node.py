@@ -23,7 +23,7 @@ EPMD_PORT = "ERL_EPMD_PORT"
 class RabbitMQNode:
     """A node that listens on a free port of 127.0.0.1 and keeps its data between a stop and a start."""
 
-    def __init__(self, binary: Path, folder: Path) -> None:
+    def __init__(self, binary: Path, folder: Path, configuration: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
@@ -43,8 +43,9 @@ class RabbitMQNode:
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
         }
+        (folder / "rabbitmq.conf").write_text(configuration)
 
     def start(self) -> None:
         log = (self.folder / "output").open("ab")
@@ -82,14 +83,14 @@ class RabbitMQNode:
 
 
 @contextmanager
-def rabbitmq_node() -> Iterator[RabbitMQNode]:
-    """Lend a node that runs; end it, whatever it does then.
+def rabbitmq_node(configuration: str = "") -> Iterator[RabbitMQNode]:
+    """Lend a node that runs, with this text as its rabbitmq.conf; end it, whatever it does then.
 
     Raises:
         Unavailable: RabbitMQ is not installed, or does not start.
     """
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as folder:
-        node = RabbitMQNode(_binary(), Path(folder))
+        node = RabbitMQNode(_binary(), Path(folder), configuration)
         try:
             node.start()
             yield node

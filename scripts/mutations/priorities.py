@@ -11,6 +11,34 @@ MUTATIONS = (
         "test_priorities",
     ),
     Mutation(
+        "ascending steps do not turn the order round",
+        f"{RUNTIME}/brokers/redis_transport.py",
+        """    @priority_steps.setter
+    def priority_steps(self, stated: Any) -> None:
+""",
+        """    @priority_steps.setter
+    def priority_steps(self, stated: Any) -> None:
+        type(self).priority_steps = stated
+
+    def _unused(self) -> None:
+""",
+        "test_priority_steps",
+    ),
+    Mutation(
+        "a virtual host with quorum queues takes priorities",
+        f"{RUNTIME}/brokers/priorities.py",
+        ', "x-queue-type": "classic"',
+        "",
+        "test_a_virtual_host_with_quorum_queues",
+    ),
+    Mutation(
+        "a virtual host with quorum queues takes dead letters",
+        f"{RUNTIME}/dead_letters/rabbitmq.py",
+        'arguments = {"x-queue-type": "classic"}',
+        "arguments: dict[str, str] = {}",
+        "test_a_virtual_host_with_quorum_queues",
+    ),
+    Mutation(
         "what has expired is told of on RabbitMQ too",
         f"{RUNTIME}/brokers/publishing.py",
         '            options.pop("expiration", None)\n',

@@ -2,6 +2,10 @@ import ast
 import json
 
 import pytest
+from kombu import Connection
+
+from scripts.rabbitmq import virtual_host
+from tests.availability import lent
 
 PRIORITY_NOTES = """
     from pathlib import Path
@@ -106,6 +110,36 @@ def test_a_worker_that_waits_is_told_of_what_comes(notes, start, broker_url):
             seen.delay(number).get(timeout=30)
     """
     notes.run(code, CELERY_BROKER_URL=broker_url)
+
+
+SNIPPET = {"priority_steps": list(range(10)), "sep": ":", "queue_order_strategy": "priority"}
+
+
+def test_priority_steps_that_ascend_do_not_turn_the_order_round(notes, start):
+    notes.configure(broker_transport_options=SNIPPET)
+    code = "from PACKAGE.celery_tasks.ex1 import *\nfor n in (0, 9, 5, 3, 8): seen.apply_async((n,), priority=n)"
+    notes.run(code)
+    worker = start()
+    worker.wait_for(lambda: len(notes.notes()) == 5)
+    assert notes.notes() == ["9 9", "8 8", "5 5", "3 3", "0 0"]
+
+
+def test_a_virtual_host_with_quorum_queues_takes_priorities_and_dead_letters(notes, start):
+    with lent(virtual_host("quorum")) as url:
+        publish = "for n in (2, 9, 5): seen.apply_async((n,), priority=n)\nfail.delay()"
+        notes.run(f"from PACKAGE.celery_tasks.ex1 import *\n{publish}", CELERY_BROKER_URL=url)
+        worker = start(CELERY_BROKER_URL=url)
+        worker.wait_for(lambda: len(notes.notes()) == 3)
+        assert notes.notes() == ["9 9", "5 5", "2 2"]
+        worker.wait_for(lambda: "stored as a dead letter" in worker.output())
+        [entry] = json.loads(notes.celery("dead-letters", "list", "--json", CELERY_BROKER_URL=url).stdout)
+        with Connection(url) as connection:  # which refuses it if it is of another type
+            arguments = {"x-queue-type": "classic"}
+            connection.channel().queue_declare(
+                "shop.dead-letters", durable=True, auto_delete=False, arguments=arguments
+            )
+        done = notes.celery("dead-letters", "requeue", entry["id"], CELERY_BROKER_URL=url)
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_route_can_set_the_priority(notes, start, broker_url):

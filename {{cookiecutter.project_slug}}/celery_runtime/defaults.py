@@ -6,17 +6,20 @@ limits. `broker_transport_options` and `result_backend_transport_options` are me
 Source: https://docs.celeryq.dev/en/stable/userguide/configuration.html, under the name of each setting.
 """
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 from celery_runtime.brokers import urls
 from celery_runtime.brokers.connection import PATIENCE
+from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.environment import ConfigurationError
 
 TIME_LIMIT, SOFT_TIME_LIMIT = 300, 270  # seconds
 MARGIN = 60  # seconds for the wait before a task starts, and for its end after the time limit
 WORKER_SILENCE = 5.0  # seconds that a worker waits for an answer of Redis, which it asks each second
 MERGED = ("broker_transport_options", "result_backend_transport_options")
+VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 ONE_RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 
@@ -59,6 +62,9 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         # Seconds between two signs of life to the probe, whose limit must be well above.
         "worker_liveness_interval": 5.0,
         "broker_transport_options": options,
+        # kombu would not verify the server, and Celery would refuse its URL. RabbitMQ's: rabbitmq_transport.py.
+        "broker_use_ssl": VERIFIED if url.startswith("rediss://") else None,
+        "redis_backend_use_ssl": VERIFIED if (stated("result_backend", "") or "").startswith("rediss://") else None,
         # Only the Redis backend reads them. With its stock policy a client with no server hangs for 19 seconds.
         "result_backend_transport_options": {"global_keyprefix": f"{project}:", "retry_policy": dict(ONE_RETRY)},
         # Seconds in which a server must have answered: the broker, and the Redis of the results, which is asked up
@@ -87,6 +93,8 @@ def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float)
         # What runs longer than this is handed out a second time, so it must exceed every time limit. Tasks
         # of a killed worker run again after this time.
         "visibility_timeout": (stated("task_longest_time_limit", None) or hard or TIME_LIMIT) + MARGIN,
+        # Monitors such as Flower count the lists by these; the transport has its own.
+        "priority_steps": list(LEVELS[::-1]),
         # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,

@@ -27,5 +27,6 @@ def priority_queue(name: str, **options: Any) -> Queue:
     It has an exchange and a routing key of its own name: two queues that share them would each get
     a copy of every message. `options` are those of `kombu.Queue`.
     """
-    arguments = {"x-max-priority": 10, **options.pop("queue_arguments", {})}
+    # RabbitMQ knows priorities in queues of this type alone, and a virtual host may have another as its default.
+    arguments = {"x-max-priority": 10, "x-queue-type": "classic", **options.pop("queue_arguments", {})}
     return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments, **options)

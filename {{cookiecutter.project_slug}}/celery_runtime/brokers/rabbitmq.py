@@ -40,7 +40,8 @@ class RabbitMQ:
         return Depth(queue, sum(counts.values()), {level: counts[level] for level in LEVELS})
 
     def count_crashes(self, task_id: str) -> int:
-        options = {"durable": True, "auto_delete": False, "arguments": {"x-expires": NOTES_KEPT * 1000}}
+        arguments = {"x-expires": NOTES_KEPT * 1000, "x-queue-type": "classic"}
+        options = {"durable": True, "auto_delete": False, "arguments": arguments}
         return int(self._ask(lambda channel, queue: channel.queue_declare(queue, **options).message_count, task_id))
 
     def note_run(self, task_id: str) -> None:

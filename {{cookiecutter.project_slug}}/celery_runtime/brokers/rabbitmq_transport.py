@@ -7,6 +7,7 @@ carries all of these.
 Source: amqp/method_framing.py (`frame_handler`, a public argument of `amqp.Connection`), amqp 5.3.
 """
 
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -81,4 +82,19 @@ class Transport(pyamqp.Transport):
 
 
 class SSLTransport(pyamqp.SSLTransport):
+    """Verifies certificate and host name of the server, unless the URL or `broker_use_ssl` states otherwise.
+
+    py-amqp compares no name by itself. The options of a URL are named as those of Redis, such as `ssl_ca_certs`.
+    """
+
     Connection = Connection
+
+    def __init__(self, client: Any, **options: Any) -> None:
+        super().__init__(client, **options)
+        stated = client.ssl if isinstance(client.ssl, dict) else {}
+        tls = {name.removeprefix("ssl_"): value for name, value in stated.items()}
+        if "context" not in tls:
+            tls = {"cert_reqs": ssl.CERT_REQUIRED, **tls}
+        if tls.pop("check_hostname", tls.get("cert_reqs") is not ssl.CERT_NONE):
+            tls.setdefault("server_hostname", None)  # that of the URL
+        client.ssl = tls

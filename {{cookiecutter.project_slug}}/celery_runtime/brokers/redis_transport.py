@@ -54,11 +54,18 @@ class Channel(WorkerChannel, redis.Channel):
     """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets what is not a message."""
 
     QoS = QoS
-    priority_steps: Any = LEVELS[::-1]
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
     _asked = ""  # the last command waits for a "token", or fetches a "message"; empty if kombu sent its own
     _found_nothing = False
     _without_acks: frozenset[str] = frozenset()
+
+    @property
+    def priority_steps(self) -> tuple[int, ...]:
+        return LEVELS[::-1]
+
+    @priority_steps.setter
+    def priority_steps(self, stated: Any) -> None:
+        """Ignore the transport option: ascending steps, as in a widespread snippet, would turn the order round."""
 
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.

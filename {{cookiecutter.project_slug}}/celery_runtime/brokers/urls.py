@@ -1,6 +1,8 @@
 """Which broker a URL names, and the URLs that the environment names."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from celery_runtime import environment
 from celery_runtime.brokers.embedded import PROJECT_BROKER
@@ -23,15 +25,18 @@ def is_rabbitmq(url: str) -> bool:
 def broker_url() -> str:
     """Return `CELERY_BROKER_URL`; in development, when it is unset, the URL of the embedded broker.
 
-    If it is unset elsewhere, or its scheme is unknown, that is a `ConfigurationError`.
+    Several URLs with `;` between are servers of which one that answers is used. If it is unset elsewhere, or one of
+    them cannot be used, that is a `ConfigurationError`.
     """
     environment.app_env()  # a misspelt one is told even where the URL below is set
     value = environment.text("CELERY_BROKER_URL")
     if value is None:
         return _embedded("CELERY_BROKER_URL", database=0)
-    if not value.startswith(REDIS + RABBITMQ):
-        problem = f"CELERY_BROKER_URL starts with {value.partition('://')[0]!r}"
-        raise ConfigurationError(problem, f"Use one of: {', '.join(REDIS + RABBITMQ)}.")
+    for url in value.split(";"):
+        if not url.startswith(REDIS + RABBITMQ):
+            problem = f"CELERY_BROKER_URL starts with {url.partition(':')[0]!r}"
+            raise ConfigurationError(problem, f"Use one of: {', '.join(REDIS + RABBITMQ)}.")
+        _check("CELERY_BROKER_URL", url)
     return value
 
 
@@ -41,9 +46,36 @@ def results_url(broker_url: str, default: str | None = None) -> str:
     If nothing names a place for results, outside development, that is a `ConfigurationError`.
     """
     value = environment.text("CELERY_RESULT_BACKEND") or default
-    if value is None and is_redis(broker_url):
-        value = PROJECT_BROKER.url(1) if broker_url == PROJECT_BROKER.url(0) else broker_url
+    if value is not None and is_redis(value):
+        _check("CELERY_RESULT_BACKEND", value)
+    if value is None and is_redis(broker_url):  # of several, the first: results have one place
+        value = PROJECT_BROKER.url(1) if broker_url == PROJECT_BROKER.url(0) else broker_url.partition(";")[0]
     return _embedded("CELERY_RESULT_BACKEND", database=1) if value is None else value
+
+
+def _check(variable: str, url: str) -> None:
+    """Refuse a URL with a slip in it. The line shows no piece of it: most of these slips are in a password."""
+    try:
+        parts = urlsplit(url)
+        port, options = parts.port, dict(parse_qsl(parts.query))
+        # What comes after an unescaped /, ? or # of a password.
+        is_cut = bool(parts.fragment) or "@" in parts.path + parts.query or port == 0
+        has_database = url.startswith(("redis://", "rediss://", "sentinel://")) and len(parts.path) > 1
+        if is_cut or (has_database and not parts.path[1:].isdecimal()):
+            raise ValueError
+    except ValueError:
+        remedy = (
+            "Its port and the database of a Redis are numbers; in its user and password, / is %2F, ? %3F, # %23, [ %5B."
+        )
+        raise ConfigurationError(f"{variable} cannot be read as a URL", remedy) from None
+    verified = options.get("ssl_cert_reqs", "required").removeprefix("CERT_").lower()
+    if verified not in ("required", "optional", "none"):
+        raise ConfigurationError(f"{variable} states an unknown ssl_cert_reqs", "Use required, which is the default.")
+    for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
+        if name in options and not Path(options[name]).is_file():
+            raise ConfigurationError(
+                f"{variable} names a file by {name} that is not there: {options[name]}", "Correct it."
+            )
 
 
 def _embedded(variable: str, database: int) -> str:
