@@ -46,7 +46,7 @@ AREAS = {
     "smtp": 40,
     "recorded": 18,
     "postgresql": 162,
-    "recorded_databases": 32,
+    "recorded_databases": 53,
     "mariadb": 52,
     "sqlite": 24,
     "redis_server": 36,

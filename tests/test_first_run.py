@@ -87,6 +87,7 @@ def test_the_templates_demo_shows_the_order_and_leaves_nothing(tmp_path):
     ran = "".join(picture[len(picture) // 2 :])
     assert len(ran) == 200
     assert ran == "H" * ran.count("H") + "N" * ran.count("N") + "L" * ran.count("L")
+    assert "running" not in done.stdout.splitlines()  # the bar of a terminal, which this is none
     assert "ex14_priorities.py" in done.stdout
     assert "succeeded on run 3" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,9 @@ def test_what_is_written_is_run_by_a_worker_and_passes_the_linters(bake_own, fra
         path.unlink()
     tests, tasks = [], []
     for place in ("", "billing/"):
-        project.celery("tasks", "new", f"{place}send_invoice", check=True)
-        tests.append(f"tests/test_{place.replace('/', '_')}send_invoice.py")
-        tasks.append(f"{project.slug}/celery_tasks/{place}ex1_send_invoice.py")
+        project.celery("tasks", "new", f"{place}refund", check=True)
+        tests.append(f"tests/test_{place.replace('/', '_')}refund.py")
+        tasks.append(f"{project.slug}/celery_tasks/{place}ex1_refund.py")
 
     def run(*command: str) -> str:
         return project.run(project.python, "-m", *command, check=True).stdout

@@ -18,8 +18,8 @@ def documented_deletion(readme: str) -> str:
 @pytest.mark.parametrize("framework", ["django", "plain"])
 def test_the_documented_command_deletes_the_examples_and_nothing_else(bake_own, framework):
     project = bake_own(framework=framework)
-    assert project.celery("tasks", "new", "send_invoice").returncode == 0
-    own = {path.name for path in project.tasks.glob("ex*_send_invoice.py")}
+    assert project.celery("tasks", "new", "refund").returncode == 0
+    own = {path.name for path in project.tasks.glob("ex*_refund.py")}
     command = documented_deletion((project.tasks / "README.md").read_text())
     if framework == "django":
         command += " ex17_after_commit.py"

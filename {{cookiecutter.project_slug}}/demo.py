@@ -180,7 +180,8 @@ def _uninterrupted() -> Iterator[None]:
 def _wait_for_backlog(worker: "subprocess.Popen[bytes]", order: Path) -> list[Priority]:
     deadline = time.monotonic() + DEADLINE
     done = 0
-    with click.progressbar(length=BACKLOG, label="running", show_eta=False) as bar:
+    no_terminal = not sys.stdout.isatty()
+    with click.progressbar(length=BACKLOG, label="running", show_eta=False, hidden=no_terminal) as bar:
         while done < BACKLOG:
             if worker.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"error: the worker ran {done} of {BACKLOG} tasks; its log is above.")

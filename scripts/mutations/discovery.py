@@ -67,6 +67,27 @@ MUTATIONS = (
         "test_broken_task_files",
     ),
     Mutation(
+        "whatever a file raises is told with its line",
+        f"{RUNTIME}/discovery/loading.py",
+        "except BaseException as error:  # noqa: BLE001 - a task file",
+        "except (Exception, SystemExit) as error:  # noqa: BLE001 - a task file",
+        "test_broken_task_files",
+    ),
+    Mutation(
+        "an error without a message is told as well",
+        f"{RUNTIME}/discovery/loading.py",
+        " and isinstance(error.msg, str) else message_of(error)",
+        " else str(error)",
+        "test_broken_task_files",
+    ),
+    Mutation(
+        "beat warns outside its log",
+        f"{RUNTIME}/app.py",
+        "stderr = sys.__stderr__",
+        "stderr = sys.stderr",
+        "test_broken_task_files",
+    ),
+    Mutation(
         "one task name in two files is refused",
         f"{RUNTIME}/app.py",
         "self.duplicate_task_names.append((name, existing, new))",

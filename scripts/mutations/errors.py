@@ -81,6 +81,27 @@ MUTATIONS = (
         "test_policy or test_examples",
     ),
     Mutation(
+        "a slip while an error is handled is not that error",
+        f"{RUNTIME}/errors/classify.py",
+        "is_slip = type(error) in SLIPS or isinstance(error, SLIPS_AND_BELOW)",
+        "is_slip = type(error) in SLIPS",
+        "test_errors",
+    ),
+    Mutation(
+        "a slip that a rule knows is what the rule says",
+        f"{RUNTIME}/errors/classify.py",
+        "chain = [error] if is_slip",
+        "chain = [] if is_slip",
+        "test_errors",
+    ),
+    Mutation(
+        "a mistake in the table is told with its line",
+        f"{RUNTIME}/app.py",
+        "if line := loading.line_in(self.task_modules.root / file, error):",
+        "if line := None:",
+        "test_policy",
+    ),
+    Mutation(
         "a wrong table keeps a worker from starting",
         f"{RUNTIME}/retry/policy.py",
         "self.actions = check_rules(actions)",

@@ -33,6 +33,28 @@ MYSQL = [
         "User app already has more than 'max_user_connections' active connections",
     ),
     (
+        "too many connections of this user",
+        "database.unavailable",
+        1226,
+        "User 'app' has exceeded the 'max_user_connections' resource (current value: 1)",
+    ),
+    (
+        "too many broken connections of this host",
+        "database.unavailable",
+        1129,
+        "Host '127.0.0.1' is blocked because of many connection errors; unblock with 'mariadb-admin flush-hosts'",
+    ),
+    ("read error", "database.unavailable", 1158, "Got an error reading communication packets"),
+    ("read time-out", "database.unavailable", 1159, "Got timeout reading communication packets"),
+    ("write error", "database.unavailable", 1160, "Got an error writing communication packets"),
+    ("write time-out", "database.unavailable", 1161, "Got timeout writing communication packets"),
+    (
+        "disconnected when idle",
+        "database.unavailable",
+        4031,
+        "The client was disconnected by the server because of inactivity.",
+    ),
+    (
         "read-only server",
         "database.unavailable",
         1290,

@@ -1,6 +1,10 @@
 import json
 import shutil
 
+import pytest
+
+from celery_runtime.testing.worker import WorkerProcess
+
 NAMED_TASK = """
     from PACKAGE.celery_config import app
 
@@ -26,6 +30,10 @@ BROKEN_FILES = {
     "ex11_folder.py/x.txt": "",
     "ex12_shadowed.py": "",
     "ex12_shadowed/__init__.py": "",
+    "ex13_no_message.py": "\nraise SyntaxError\n",
+    "ex14_mute.py": "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n\nraise Mute\n",
+    "ex15_base.py": "class Skipped(BaseException): ...\n\nraise Skipped('no server')\n",
+    "ex16_exit.py": "raise SystemExit('first line\\nsecond line')\n",
 }
 # For each file: line, a part of the problem, a part of the remedy.
 PROBLEMS = {
@@ -44,6 +52,10 @@ PROBLEMS = {
     "ex10.name.py": (1, "a dot", "ex10_name.py"),
     "ex11_folder.py": (1, "a folder", "Rename it to ex11_folder"),
     "ex12_shadowed.py": (1, "Python imports", "Rename one"),
+    "ex13_no_message.py": (2, "SyntaxError: None while", "Correct this line"),
+    "ex14_mute.py": (5, "Mute: <the message of this Mute cannot be read> while", "Correct this line"),
+    "ex15_base.py": (3, "Skipped: no server while", "Correct this line"),
+    "ex16_exit.py": (1, "SystemExit: first line)", "__main__"),
 }
 
 
@@ -67,10 +79,34 @@ def test_on_rabbitmq_the_consumer_timeout_bounds_the_time_limit(copy):
     assert "1801 s, is above the consumer_timeout of RabbitMQ, 1800 s" in done.stdout
 
 
-def test_a_wrong_option_of_a_task_is_a_problem_too(copy):
-    copy.write("ex1.py", "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n")
+NOT_BOUND = """
+    from PACKAGE.celery_config import app
+
+    class Skipped(BaseException): ...
+
+    class Base(app.Task):
+        @classmethod
+        def on_bound(cls, app):
+            raise Skipped("no server")
+
+    @app.task(base=Base)
+    def f(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    {
+        "from PACKAGE import app\n\n@app.task(base=int)\ndef f(): ...\n": "AttributeError: 'f'",
+        NOT_BOUND: "Skipped: no server while",
+    }.items(),
+    ids=["no task", "BaseException"],
+)
+def test_a_wrong_option_of_a_task_is_a_problem_too(copy, source, problem):
+    copy.write("ex1.py", source)
     done = copy.celery("tasks", "check")
     assert done.returncode == 1
+    assert f"{copy.package}/celery_tasks:1: {problem}" in done.stdout
     assert "while the tasks were registered" in done.stdout
 
 
@@ -84,6 +120,16 @@ def test_a_worker_names_all_broken_files_at_once_and_does_not_start(copy):
     assert "ex2.py:1: SyntaxError" in done.stderr
     assert "Traceback" not in done.stderr
     assert "ready." not in done.stderr
+
+
+def test_beat_warns_as_a_worker_does(copy, tmp_path):
+    copy.write("ex1.py", FOREIGN_BASE)
+    options = ("--schedule", str(tmp_path / "schedule"), "--pidfile=")
+    with WorkerProcess(copy.package, tmp_path / "log", *options, command="beat", environment=copy.environment) as beat:
+        beat.wait_for(lambda: "error_policy.py does not hold" in beat.output())
+    lines = beat.output().splitlines()
+    [line] = [line for line in lines if "for which error_policy.py does not hold" in line]
+    assert line.startswith(f"warning: {copy.package}/celery_tasks/ex1.py:8: ")
 
 
 def test_beat_does_not_start_either(copy):

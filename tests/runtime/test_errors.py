@@ -1,5 +1,7 @@
 """Real errors, told apart. To see what an error of your own is, add it here."""
 
+import errno
+import importlib
 import json
 import smtplib
 import socket
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from celery_runtime import TransientError, Verdict, classify
+from celery_runtime import RULES, TransientError, Verdict, by_name, classify
 from celery_runtime.testing.http import AnsweringServer
 
 
@@ -57,6 +59,12 @@ def test_a_refused_connection():
 def test_a_server_that_never_answers(listener):
     assert kind_of(lambda: get(f"http://{listener}/", timeout=0.2)) == "network.timeout"
     assert kind_of(lambda: get(f"https://{listener}/", timeout=0.2)) == "network.timeout"
+
+
+@pytest.mark.parametrize("code", ["ECONNRESET", "EPIPE", "ECONNABORTED", "ENETRESET"])
+def test_a_connection_that_breaks(code):
+    verdict = verdict_on(lambda: raise_from(OSError(getattr(errno, code), "broken"), None))
+    assert (verdict.kind, verdict.code) == ("network.unavailable", code)
 
 
 def test_a_connection_that_is_closed_without_an_answer():
@@ -150,14 +158,52 @@ def test_an_error_may_come_from_a_group():
     assert kind_of(lambda: raise_from(ExceptionGroup("two", [KeyError(), TimeoutError()]), None)) == "network.timeout"
 
 
-def test_a_slip_while_an_error_is_handled_is_unexpected():
-    def slip():
-        try:
-            raise ConnectionResetError(104, "reset")
-        except ConnectionResetError:
-            return {}["typo"]
+def while_handling_a_reset(act):
+    try:
+        raise ConnectionResetError(104, "reset")
+    except ConnectionResetError:
+        act()
 
-    assert kind_of(slip) == "unexpected"
+
+def endless():
+    endless()
+
+
+@pytest.mark.parametrize(
+    ("name", "slip"),
+    {
+        "IndexError": lambda: [].pop(),
+        "KeyError": lambda: {}["typo"],
+        "NameError": lambda: typo,  # noqa: F821 - that is the slip
+        "TypeError": lambda: len(None),
+        "ZeroDivisionError": lambda: 1 / 0,
+        "AssertionError": lambda: raise_from(AssertionError(), None),
+        "ModuleNotFoundError": lambda: importlib.import_module("no_such_module"),
+        "NotImplementedError": lambda: raise_from(NotImplementedError(), None),
+        "RecursionError": endless,
+    }.items(),
+)
+def test_a_slip_while_an_error_is_handled_is_unexpected(name, slip):
+    verdict = verdict_on(lambda: while_handling_a_reset(slip))
+    assert (verdict.kind, verdict.origin) == ("unexpected", name)
+
+
+class Closed(AssertionError): ...
+
+
+def test_a_slip_that_names_its_cause_or_that_a_rule_knows_is_none():
+    cause = ConnectionResetError(104, "reset")
+    assert kind_of(lambda: raise_from(Closed(), cause)) == "network.unavailable"
+    RULES.insert(0, by_name({f"{__name__.partition('.')[0]}.Closed": "external.rejected"}))
+    try:
+        assert kind_of(lambda: while_handling_a_reset(lambda: raise_from(Closed(), None))) == "external.rejected"
+    finally:
+        del RULES[0]
+
+
+@pytest.mark.parametrize("error", [ValueError(), UnicodeDecodeError("utf-8", b"", 0, 1, "cut"), RuntimeError()])
+def test_any_other_error_is_judged_by_the_one_that_was_being_handled(error):
+    assert kind_of(lambda: while_handling_a_reset(lambda: raise_from(error, None))) == "network.unavailable"
 
 
 def test_a_cause_may_be_falsy():

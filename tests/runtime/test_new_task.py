@@ -41,10 +41,10 @@ REFUSED = {
     "linked/send": "celery_tasks/linked is a link",
 }
 WRITTEN = {
-    "send_invoice": "ex11_send_invoice.py",
+    "refund": "ex11_refund.py",
     "remind": "ex12_remind.py",
-    "billing/send_invoice": "billing/ex6_send_invoice.py",
-    "far/away/send_invoice": "far/away/ex1_send_invoice.py",
+    "billing/refund": "billing/ex6_refund.py",
+    "far/away/refund": "far/away/ex1_refund.py",
     "ex7_pay": "ex7_pay.py",
     "export": "export.py",
     "ex8": "ex8.py",
@@ -104,9 +104,9 @@ def assert_refused(project, name: str, reason: str) -> None:
 
 def test_it_says_what_was_written_and_what_comes_next(project):
     project.write("ex9_broken.py", "raise RuntimeError('this is not in the way')")
-    told = project.celery("tasks", "new", "billing/send_invoice").stdout
-    assert f"Written in {project.root}:\n  {project.package}/celery_tasks/billing/ex1_send_invoice.py\n" in told
-    assert "\n  uv run pytest tests/test_billing_send_invoice.py\n" in told
+    told = project.celery("tasks", "new", "billing/refund").stdout
+    assert f"Written in {project.root}:\n  {project.package}/celery_tasks/billing/ex1_refund.py\n" in told
+    assert "\n  uv run pytest tests/test_billing_refund.py\n" in told
     assert "restarted" in told
 
 
@@ -136,7 +136,7 @@ def test_a_file_matches_the_pattern(project, pattern, expected):
 
 def test_a_task_goes_to_the_default_queue_from_a_sub_folder_too(project):
     project.change("queues.py", '"tasks"', '"jobs"')
-    files = {"send_invoice": "ex1_send_invoice.py", "billing/remind": "billing/ex1_remind.py"}
+    files = {"refund": "ex1_refund.py", "billing/remind": "billing/ex1_remind.py"}
     assert outcomes(project, *files) == files
     tasks = json.loads(project.celery("tasks", "list", "--json").stdout)
     assert [task["queue"] for task in tasks] == ["jobs", "jobs"]
@@ -165,7 +165,7 @@ def test_a_refusal_is_one_line_and_exit_status_1(project, name):
 
 
 def test_without_the_projects_tests_nothing_is_written(copy):
-    assert_refused(copy, "send_invoice", f"there is no {copy.root}/tests/conftest.py")
+    assert_refused(copy, "refund", f"there is no {copy.root}/tests/conftest.py")
 
 
 def test_where_the_second_file_cannot_be_written_the_first_does_not_stay(project):
@@ -180,7 +180,7 @@ def test_where_the_second_file_cannot_be_written_the_first_does_not_stay(project
         new_task.TASK = Template("# a line\\n" * 1000)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
-            new_task.write_new_task(app, "billing/send_invoice")
+            new_task.write_new_task(app, "billing/refund")
         except new_task.Refused as refused:
             print(refused)
         """

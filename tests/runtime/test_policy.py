@@ -47,17 +47,35 @@ def test_rules_that_cannot_be_are_one_line(rules, problem):
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     {
-        '"netwrk.tls": Fail()': "the first word of the kind 'netwrk.tls' must be one of ",
         '"network.tls": Retry(atempts=3)': "Retry.__init__() got an unexpected keyword argument 'atempts'",
         '"network.tls": Retry(attempts=0)': "attempts=0 must be a whole number above 0",
         '"network.tls": Retyr()': "NameError: name 'Retyr' is not defined",
-        '"network.tls": Fail(': "SyntaxError: ",
+        '"network.tls": Fail)': "SyntaxError: ",
         '**__import__("no_such_module").RULES': "ModuleNotFoundError: No module named 'no_such_module'",
         '**__import__("celery_runtime").by_name({"CardError": "external"})': "'CardError' must be a package and a class, such as 'stripe.",
     }.items(),
 )
 def test_a_wrong_table_keeps_everything_from_starting(copy, wrong, problem):
     copy.change("error_policy.py", '"network.tls": Fail()', wrong)
+    done = copy.celery("tasks", "check")
+    assert done.returncode != 0
+    [line] = done.stderr.splitlines()
+    source = (copy.root / copy.package / "error_policy.py").read_text()
+    number = source[: source.index(wrong)].count("\n") + 1
+    assert line.startswith(f"error: {copy.package}/error_policy.py:{number}: {problem}")
+    assert line.endswith(". Correct this line.")
+
+
+@pytest.mark.parametrize(
+    ("old", "wrong", "problem"),
+    [
+        ('"network.tls":', '"netwrk.tls":', "the first word of the kind 'netwrk.tls' must be one of "),
+        ("MAX_AGE = 6 * 60 * 60", "MAX_AGE = -1", "MAX_AGE=-1 must be a number of seconds, 0 or more"),
+        ("POLICY: dict", "RULES: dict", "AttributeError: module"),
+    ],
+)
+def test_a_table_that_is_wrong_as_a_whole_keeps_everything_from_starting_too(copy, old, wrong, problem):
+    copy.change("error_policy.py", old, wrong)
     done = copy.celery("tasks", "check")
     assert done.returncode != 0
     [line] = done.stderr.splitlines()

@@ -19,6 +19,7 @@ from celery_runtime.brokers import embedded
 from celery_runtime.brokers.connection import patient
 from celery_runtime.discovery import loading
 from celery_runtime.environment import ConfigurationError
+from celery_runtime.text import message_of
 from celery_runtime.worker import task_process
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ class Celery(celery.Celery):
             table = importlib.import_module(self._policy_module)
             return Policy(table.POLICY, table.MAX_AGE)
         except Exception as error:
-            is_of_a_rule = isinstance(error, TypeError | ValueError) and not isinstance(error, SyntaxError)
-            problem = str(error) if is_of_a_rule else f"{type(error).__name__}: {error}"
+            problem = message_of(error) if isinstance(error, TypeError | ValueError) else loading.summary(error)
+            file = f"{self._policy_module.replace('.', '/')}.py"
+            if line := loading.line_in(self.task_modules.root / file, error):
+                raise ConfigurationError(f"{file}:{line}: {problem}", "Correct this line.") from error
             raise ConfigurationError(problem, "Correct it in error_policy.py.") from error
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
@@ -122,13 +125,13 @@ class Celery(celery.Celery):
         """Prepare the start of a worker (`instance`) or of beat (`sender`), if it is this app's."""
         if getattr(instance or sender, "app", None) is not self:
             return
+        stderr = sys.__stderr__  # beat has redirected sys.stderr into its log by now
         if self.task_modules.problems:  # the fatal ones have ended the process before
-            click.secho(loading.describe(self.task_modules.problems), fg="yellow", bold=True, err=True)
+            click.secho(loading.describe(self.task_modules.problems), fg="yellow", bold=True, file=stderr)
         task_process.check_memory_limit(self.conf.get("task_memory_limit"))
         if embedded.uses(self.conf):
             embedded.PROJECT_BROKER.start()
-            # Beat has redirected sys.stderr into its log by now.
-            click.echo(embedded.description(self.conf), file=sys.__stderr__)
+            click.echo(embedded.description(self.conf), file=stderr)
 
     def _prepare_process(self, **_: Any) -> None:
         if celery.current_app == self:

@@ -124,15 +124,14 @@ def uses(conf: Mapping[str, Any]) -> list[str]:
 def description(conf: Mapping[str, Any]) -> str:
     """Return the line that tells a developer which server runs, and how to end or replace it."""
     server = f"{' and '.join(uses(conf))}: embedded Valkey in {PROJECT_BROKER.directory}, for development only"
-    return f"{server}. `make stop` ends it; CELERY_BROKER_URL and CELERY_RESULT_BACKEND name other servers."
+    return f"{server}. `make stop` ends it. To use other servers, set CELERY_BROKER_URL and CELERY_RESULT_BACKEND."
 
 
 def hint(conf: Mapping[str, Any], *needed: str) -> str:
     """Return the remedy where a needed use, "broker" or "results", is of this server and it does not run."""
     if set(needed).isdisjoint(uses(conf)) or PROJECT_BROKER.is_running():
         return ""
-    problem = "The embedded broker is not running."
-    return f"{problem} A worker starts it: make worker. If another broker is meant, name it in .env."
+    return "The embedded broker is not running. A worker starts it: make worker. If another is meant, name it in .env."
 
 
 if __name__ == "__main__":  # `make stop`

@@ -1,7 +1,8 @@
 -- Takes the most urgent message and records it as unacked, in one step.
 -- KEYS  the lists of the queues, the most urgent first; then `unacked` (hash) and `unacked_index` (sorted set)
 -- ARGV  the time of delivery, in seconds since the epoch
--- Returns {list .. 'n' | '-', item}: '-' for an item that is not a message and was not recorded; nil if all are empty.
+-- Returns {list .. 'n' | '-', item}; nil if all are empty. '-' is for an item that was not recorded: it is no message,
+-- or has bytes above ASCII, and is left to Python, which checks that it is UTF-8.
 local unacked, index = KEYS[#KEYS - 1], KEYS[#KEYS]
 for i = 1, #KEYS - 2 do
     local item = redis.call('RPOP', KEYS[i])

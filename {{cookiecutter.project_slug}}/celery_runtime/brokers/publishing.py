@@ -15,7 +15,7 @@ from celery_runtime.brokers import embedded
 from celery_runtime.brokers.connection import Connection
 from celery_runtime.brokers.priorities import LEVELS, Priority
 
-# What follows a task that is done is published for about a minute: nobody would publish it again.
+# Publishing the callbacks of a finished task is tried for about a minute, because nobody would do it later.
 FOLLOWING = {"max_retries": 30, "interval_start": 0.2, "interval_step": 0.2, "interval_max": 2.0}
 
 
@@ -60,7 +60,7 @@ class AMQP(amqp.AMQP):
 def explained(app: Any) -> Iterator[None]:
     """Raise an `OperationalError` that names the server that is away, and what to do where it is the embedded one.
 
-    Nothing was published, or nobody knows, where the server of the broker was silent.
+    Nothing was published - unless the broker was silent: then it is unknown.
     """
     try:
         yield

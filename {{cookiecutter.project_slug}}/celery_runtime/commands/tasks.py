@@ -61,8 +61,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
 def new_task(name: str) -> None:
     """Write a task file, and a test of it that passes.
 
-    NAME is that of the task (send_invoice) or of its file (ex20_send_invoice); billing/send_invoice
-    writes it into a sub-folder.
+    NAME is that of the task (refund) or of its file (ex20_refund); billing/refund writes it into a sub-folder.
     """
     app = own_app()
     try:

@@ -82,7 +82,7 @@ def _scan_folder(folder: Path, shown: str, package: str, inside: str, pattern: s
         if name in ("__init__.py", "__pycache__", "README.md"):
             continue
         file, label = f"{shown}/{name}", inside + (name.rpartition(".")[0] or name)
-        reason, remedy = obstacle(folder, name, is_folder, pattern)
+        reason, remedy = reason_to_pass_over(folder, name, is_folder, pattern)
         if remedy:
             found.problems.append(TaskFileProblem(file, 1, reason, remedy))
         elif reason:
@@ -93,7 +93,7 @@ def _scan_folder(folder: Path, shown: str, package: str, inside: str, pattern: s
             found.modules.append(TaskModule(f"{package}.{label}".replace("/", "."), folder / name, file, label))
 
 
-def obstacle(folder: Path, name: str, is_folder: bool, pattern: str) -> tuple[str, str]:
+def reason_to_pass_over(folder: Path, name: str, is_folder: bool, pattern: str) -> tuple[str, str]:
     """Return why a file or folder is passed over, and the remedy if that is a problem; what is not is empty."""
     stem = name.rpartition(".")[0] or name
     plain = stem.replace(".", "_")

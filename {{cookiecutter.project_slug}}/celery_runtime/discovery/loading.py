@@ -15,6 +15,7 @@ import celery
 from celery_runtime import environment
 from celery_runtime.discovery import files
 from celery_runtime.discovery.files import TaskFileProblem, TaskModule
+from celery_runtime.text import message_of
 
 FILTER_VARIABLE = "CELERY_TASK_MODULES"
 
@@ -80,9 +81,8 @@ class TaskModules:
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module that the task file filter of this worker left out."""
         prefixes = tuple(f"{module.name}." for module in self.left_out)
-        return task_name.startswith(prefixes) or any(
-            task_name in files.explicit_task_names(m.path) for m in self.left_out
-        )
+        stated = (files.explicit_task_names(module.path) for module in self.left_out)
+        return task_name.startswith(prefixes) or any(task_name in names for names in stated)
 
     def own_tasks(self) -> list[celery.Task]:
         """Return all registered tasks but Celery's own."""
@@ -102,45 +102,55 @@ class TaskModules:
     def _import(self, module: TaskModule) -> Iterator[TaskFileProblem]:
         try:
             file = importlib.import_module(module.name).__file__
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a task file can raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a task file can raise anything
             yield _import_problem(module, error, self.project)
             return
         # Equal texts first, because resolving both takes almost as long as the import.
         if file not in (None, str(module.path)) and Path(file).resolve() != module.path.resolve():
-            problem = f"Python imports {file} under this name"
-            yield TaskFileProblem(module.file, 1, problem, "Rename one of the two.")
+            yield TaskFileProblem(module.file, 1, f"Python imports {file} under this name", "Rename one of the two.")
 
     def _register(self) -> Iterator[TaskFileProblem]:
         from celery_runtime.retry.task import drop_late_default
 
         try:
             self.app.finalize()
-        except Exception as error:  # noqa: BLE001 - decorators are evaluated here, with any option at all
-            problem = f"{_summary(error)} while the tasks were registered"
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - decorators are evaluated here, with any option at all
+            problem = f"{summary(error)} while the tasks were registered"
             yield TaskFileProblem(self.folder, 1, problem, "Correct the options of a task's decorator.")
             return
         for task in self.own_tasks():  # also those whose base is not the project's
             drop_late_default(task, self.app.conf)
 
 
-def _summary(error: BaseException) -> str:
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
+def summary(error: BaseException) -> str:
+    """Return the class of an error and the first line of its message."""
+    message = error.msg if isinstance(error, SyntaxError) and isinstance(error.msg, str) else message_of(error)
     return f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
 
 
+def line_in(path: Path, error: BaseException) -> int | None:
+    """Return the line of the file that has raised the error, or that is no Python; None if there is none."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return lines[-1] if lines else None
+
+
 def _import_problem(module: TaskModule, error: BaseException, project: str) -> TaskFileProblem:
-    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(module.path)]
-    line, problem = (lines[-1] if lines else None) or 1, _summary(error)
+    problem, remedy = summary(error), "Correct this line."
     if isinstance(error, SyntaxError) and error.filename == str(module.path):
-        line, remedy = error.lineno or 1, "Correct the syntax of this line."
+        remedy = "Correct the syntax of this line."
     elif isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
-        remedy = f"Install what it needs, for instance: uv add {top}"
-        if top == project:
-            remedy = "Correct the import: the project has no such module."
+        own = "Correct the import: the project has no such module."
+        remedy = own if top == project else f"Install what it needs, for instance: uv add {top}"
     elif isinstance(error, SystemExit):
-        problem = f"the file ends the process while it is imported (SystemExit: {error.code})"
+        problem = f"the file ends the process while it is imported ({problem})"
         remedy = 'Move it into a function, or under if __name__ == "__main__".'
     else:
-        problem, remedy = f"{problem} while the file was imported", "Correct this line."
-    return TaskFileProblem(module.file, line, problem, remedy)
+        problem += " while the file was imported"
+    return TaskFileProblem(module.file, line_in(module.path, error) or 1, problem, remedy)

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, obstacle, scan
+from celery_runtime.discovery.files import TaskModule, explicit_task_names, folder_of, reason_to_pass_over, scan
 
 LINE_LENGTH = 110  # of the formatter, in pyproject.toml
 IMPORTABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -60,8 +60,7 @@ class NewTask(NamedTuple):
 def write_new_task(app: Any, name: str) -> NewTask:
     """Write a task file and its test, or nothing: `Refused` says why.
 
-    `name` is that of the task, "send_invoice", or of its file, "ex15_send_invoice"; either may have sub-folders in
-    front, "billing/send_invoice".
+    `name` is that of the task, "refund", or of its file, "ex15_refund"; either may be in sub-folders, "billing/refund".
     """
     package, root, pattern = app.task_modules.package, app.task_modules.root, app.conf.task_file_pattern
     modules = scan(package, root, pattern).modules
@@ -128,7 +127,7 @@ def _check_place(new: NewTask, pattern: str, prefix: str, modules: Sequence[Task
         remedy = "Run this in the source of the project, with its tests."
         raise Refused(f"there is no {conftest}, from which the test of a task gets its worker. {remedy}")
     for folder in new.folders[1:]:
-        if reason := obstacle(folder.parent, folder.name, True, pattern)[0]:
+        if reason := reason_to_pass_over(folder.parent, folder.name, True, pattern)[0]:
             raise Refused(f"{new.shown(folder)} {reason}. Choose another folder.")
     # Python imports only one of a folder and a file with one name.
     taken = [new.file.with_suffix(""), *(folder.with_suffix(".py") for folder in new.folders[1:])]

@@ -35,7 +35,9 @@ _TIERS = ([network.bad_certificate], RULES, [database.invalidated, network.unspe
 
 _warned: set[tuple[Rule, type]] = set()
 
-PROGRAMMING_ERRORS = (AttributeError, IndexError, KeyError, NameError, TypeError, UnboundLocalError)
+# A slip in an `except` block is not the error that was being handled there. Of the first, libraries derive their own.
+SLIPS = (AttributeError, IndexError, KeyError, TypeError)
+SLIPS_AND_BELOW = (ArithmeticError, AssertionError, ImportError, NameError, NotImplementedError, RecursionError)
 
 
 def classify(error: BaseException) -> Verdict:
@@ -43,15 +45,12 @@ def classify(error: BaseException) -> Verdict:
 
     A certificate that is not trusted decides wherever it stands.
     """
-    if type(error) in PROGRAMMING_ERRORS and error.__cause__ is None:
-        # A slip in an `except` block is not the error that was being handled there.
-        return Verdict("unexpected", origin=_origin(error))
-    chain = list(chain_of(error))
+    is_slip = type(error) in SLIPS or isinstance(error, SLIPS_AND_BELOW)
+    chain = [error] if is_slip and error.__cause__ is None else list(chain_of(error))
     for rules in _TIERS:
         for link in chain:
             for rule in rules:
-                verdict = _apply(rule, link)
-                if verdict is not None:
+                if (verdict := _apply(rule, link)) is not None:
                     return verdict._replace(origin=_origin(link))
     return Verdict("unexpected", origin=_origin(error))
 

@@ -13,7 +13,8 @@ SQLSTATES = {
     **dict.fromkeys(("28", "3D000"), "database.auth"),  # the latter: no such database
 }
 MYSQL_NUMBERS = {
-    **dict.fromkeys((1040, 1053, 1203, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2055), "database.unavailable"),
+    **dict.fromkeys((1040, 1053, 1129, 1203, 1226, 1290, 1836, 1927, 4031), "database.unavailable"),
+    **dict.fromkeys((*range(1158, 1162), 2002, 2003, 2006, 2013, 2055), "database.unavailable"),  # of the connection
     **dict.fromkeys((1205, 1213, 3572), "database.conflict"),
     **dict.fromkeys((1044, 1045, 1049, 1130, 1698), "database.auth"),
     **dict.fromkeys((1317, 1969, 3024), "database.timeout"),
@@ -47,13 +48,8 @@ POSTGRESQL_MESSAGES = {
     r"connection (is|has been|already) (closed|lost)|closed the connection": "database.unavailable",
     r"terminating connection": "database.unavailable",
 }
-POSTGRESQL_ERRORS = {"psycopg.Error", "psycopg2.Error"}
-MYSQL_ERRORS = {"pymysql.Error", "MySQLdb.Error", "mysql.Error", "asyncmy.Error"}
 # The exceptions of PEP 249, which every driver has.
-DRIVERS = {
-    *("aiomysql", "asyncmy", "asyncpg", "django", "mysql", "MySQLdb", "oracledb", "psycopg", "psycopg2"),
-    *("pymysql", "sqlalchemy", "sqlite3"),
-}
+DRIVERS = "aiomysql asyncmy asyncpg django mysql MySQLdb oracledb psycopg psycopg2 pymysql sqlalchemy sqlite3"
 PEP_249 = {
     **dict.fromkeys(("DataError", "IntegrityError", "NotSupportedError", "ProgrammingError"), "database.query"),
     **dict.fromkeys(("DatabaseError", "InterfaceError", "InternalError", "OperationalError"), "database.unclear"),
@@ -70,16 +66,15 @@ def sqlstate(error: BaseException) -> Verdict | None:
 
 
 def postgresql(error: BaseException) -> Verdict | None:
-    if POSTGRESQL_ERRORS.isdisjoint(names_of(error)):
+    if {"psycopg.Error", "psycopg2.Error"}.isdisjoint(names_of(error)):
         return None
     message = message_of(error)
-    kinds = (kind for pattern, kind in POSTGRESQL_MESSAGES.items() if re.search(pattern, message))
-    return next((Verdict(kind) for kind in kinds), None)
+    return next((Verdict(kind) for pattern, kind in POSTGRESQL_MESSAGES.items() if re.search(pattern, message)), None)
 
 
 def mysql(error: BaseException) -> Verdict | None:
     names = names_of(error)
-    if MYSQL_ERRORS.isdisjoint(names):
+    if {"pymysql.Error", "MySQLdb.Error", "mysql.Error", "asyncmy.Error"}.isdisjoint(names):
         return None
     number = whole_number(attribute(error, "errno"))
     if number is None and (arguments := attribute(error, "args")):
@@ -108,8 +103,7 @@ def redis(error: BaseException) -> Verdict | None:
     if prefix in REDIS_PREFIXES:
         return Verdict(REDIS_PREFIXES[prefix], code=prefix)
     if "redis.ConnectionError" in names:
-        kinds = (kind for text, kind in REDIS_MESSAGES.items() if text in message)
-        return next((Verdict(kind) for kind in kinds), None)
+        return next((Verdict(kind) for part, kind in REDIS_MESSAGES.items() if part in message), None)
     return None
 
 
@@ -135,7 +129,7 @@ def invalidated(error: BaseException) -> Verdict | None:
 
 
 # Tells a wrong statement from a lost connection.
-unclear = by_name({f"{driver}.{name}": kind for driver in DRIVERS for name, kind in PEP_249.items()})
+unclear = by_name({f"{driver}.{name}": kind for driver in DRIVERS.split() for name, kind in PEP_249.items()})
 
 # MySQL's numbers are more exact than the SQLSTATE that PyMySQL adds.
 RULES: list[Rule] = [redis, named, mysql, sqlstate, postgresql, sqlite]

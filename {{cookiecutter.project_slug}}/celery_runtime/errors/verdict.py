@@ -72,14 +72,10 @@ def by_name(kinds: Mapping[str, str]) -> Rule:
     verdicts = {name: Verdict(check_kind(kind)) for name, kind in kinds.items()}
 
     @functools.lru_cache(maxsize=1024)
-    def verdict_on(cls: type) -> Verdict | None:
-        return next((verdicts[name] for name in _names_of(cls) if name in verdicts), None)
+    def verdict_on(names: tuple[str, ...]) -> Verdict | None:
+        return next((verdicts[name] for name in names if name in verdicts), None)
 
-    def rule(error: BaseException) -> Verdict | None:
-        cls: type = type(error)
-        return verdict_on(cls)
-
-    return rule
+    return lambda error: verdict_on(names_of(error))
 
 
 def by_kind(names: Mapping[str, str]) -> Rule:

@@ -1,6 +1,6 @@
 """Base of every task: classify an error where it happens, and let the policy decide what follows.
 
-Runs in: task process.
+Runs in: task process; the worker's main process asks it for the next run after a crash.
 """
 
 import time
