@@ -35,7 +35,7 @@ OF_NO_FRAMEWORK = {
         "health",
     ),
     *("long_delays", "malformed_messages", "new_task", "own_errors", "policy_decisions", "priorities", "public_face"),
-    *("refusals", "selection", "shutdown", "time_limits", "two_apps"),
+    *("refusals", "selection", "shutdown", "time_limits", "tls", "two_apps", "urls"),
 }
 open_services = ExitStack()
 
