@@ -84,8 +84,7 @@ class Probe:
 
     def add(self, number: int) -> list[float]:
         entries = [self.entry(one, 0.0) for one in range(number)]
-        retention = self.dead_letters.retention
-        return [timed(lambda entry=entry: self.store.add(entry, retention))[1] for entry in entries]
+        return [timed(lambda entry=entry: self.store.add(entry))[1] for entry in entries]
 
     def memory(self) -> int:
         with self.store.open() as reading:

@@ -71,7 +71,7 @@ MUTATIONS = (
     Mutation(
         "an entry that has come back too often stays",
         f"{DEAD_LETTERS}/requeue.py",
-        "entry.requeues >= most_requeues",
+        "entry.requeues >= int(app.conf.dead_letter_most_requeues)",
         "False",
         "test_dead_letters",
     ),

@@ -21,15 +21,15 @@ import redis
 
 from celery_runtime.dead_letters import DeadLetter, DeadLetterFilter, StoreBusy, StoreError
 from celery_runtime.dead_letters import requeue as publishing
-from celery_runtime.dead_letters.model import Retention
 from celery_runtime.testing.clock import waited
 from shop import app
 
 QUEUE = "tasks"
 KINDS = ("network.refused", "network.timeout", "unexpected")
-BOUNDLESS = Retention(seconds=10 * 365 * 24 * 3600.0, maximum=10**9)
+BOUNDLESS = {"dead_letter_retention": 10 * 365 * 24 * 3600.0, "dead_letter_maximum": 10**9}
 SEEN_AGAIN = 10.0  # seconds in which a server has noticed that a reader was killed
 
+app.conf.update(BOUNDLESS)
 dead_letters = app.dead_letters
 
 
@@ -136,17 +136,17 @@ def ready() -> None:
     """Is answered as soon as all is imported."""
 
 
-def add(
-    number: int, maximum: int = BOUNDLESS.maximum, retention: float = BOUNDLESS.seconds, age: float = 0.0
-) -> dict[str, Any]:
-    """Add so many entries; return their ids, and the seconds that the slowest has waited."""
+def add(number: int, age: float = 0.0, **limits: float) -> dict[str, Any]:
+    """Add so many entries within the limits, which are settings; return their ids, and the seconds that the slowest has waited."""
     ids, slowest = [], 0.0
+    app.conf.update({f"dead_letter_{name}": limit for name, limit in limits.items()})
     for one in range(number):
         entry = new_entry(one, age)
         start = waited()
-        dead_letters.store.add(entry, Retention(retention, maximum))
+        dead_letters.store.add(entry)
         slowest = max(slowest, waited() - start)
         ids.append(entry.id)
+    app.conf.update(BOUNDLESS)
     return {"ids": ids, "slowest": slowest}
 
 
@@ -155,7 +155,7 @@ def fill(number: int) -> list[str]:
     ids = []
     for one in range(number):
         entry = new_entry(one, age=number - one)
-        dead_letters.store.add(entry, BOUNDLESS)
+        dead_letters.store.add(entry)
         ids.append(entry.id)
     broker.save()
     broker.restore()
@@ -190,7 +190,7 @@ def requeue_with_pauses() -> list[str]:
     module.LONGEST_OPEN_WITH_PAUSES = 0.0
 
     def fail_again(id_: str) -> None:
-        dead_letters.store.add(dataclasses.replace(new_entry(0, age=0.0), id=id_, requeues=1), BOUNDLESS)
+        dead_letters.store.add(dataclasses.replace(new_entry(0, age=0.0), id=id_, requeues=1))
 
     return dead_letters.requeue(all=True, rate=1000, on_each=fail_again).ids
 
@@ -272,8 +272,8 @@ def odd_ids() -> list[str]:
     entries = [new_entry(number, age=1.0) for number in range(3)]
     for entry, id_ in zip(entries, ("a\tb", "a\nb", "plain"), strict=True):
         object.__setattr__(entry, "id", id_)
-        dead_letters.store.add(entry, BOUNDLESS)
-    dead_letters.store.add(entries[1], BOUNDLESS)
+        dead_letters.store.add(entry)
+    dead_letters.store.add(entries[1])
     found = sorted(entry.id for entry in dead_letters.find())
     assert found == sorted(dead_letters.purge(all=True))
     assert count() == 0

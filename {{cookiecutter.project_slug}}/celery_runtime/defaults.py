@@ -61,6 +61,10 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         "worker_exit_timeout": 10.0,
         # Seconds between two signs of life to the probe, whose limit must be well above.
         "worker_liveness_interval": 5.0,
+        # What nobody looks at must not fill the broker, nor a script requeue for ever what fails each time.
+        "dead_letter_retention": 30 * 24 * 60 * 60,  # seconds
+        "dead_letter_maximum": 100_000,
+        "dead_letter_most_requeues": 3,
         "broker_transport_options": options,
         # kombu would not verify the server, and Celery would refuse its URL. RabbitMQ's: rabbitmq_transport.py.
         "broker_use_ssl": VERIFIED if url.startswith("rediss://") else None,

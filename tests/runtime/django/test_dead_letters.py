@@ -55,7 +55,7 @@ def test_those_that_are_selected_are_purged_and_it_is_logged_by_whom(project, cl
 
 
 def test_what_has_come_back_too_often_stays_unless_forced(broken, project, client):
-    once_more, too_often = broken(), broken(headers={REQUEUES_HEADER: app.dead_letters.most_requeues})
+    once_more, too_often = broken(), broken(headers={REQUEUES_HEADER: app.conf.dead_letter_most_requeues})
     browser = client("view", "change")
     assert "Also the" not in text_of(browser, REQUEUE, id=once_more)
     assert "Also the 1 that came back" in text_of(browser, REQUEUE, id=[once_more, too_often])

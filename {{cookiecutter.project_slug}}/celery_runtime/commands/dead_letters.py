@@ -90,7 +90,7 @@ class _Choice:
 
     def number(self) -> int:
         number = own_app().dead_letters.count(*self.ids, **self.chosen).total()
-        return number if self.limit is None else min(number, self.limit)
+        return min(number, self.limit or number)
 
     def show(self, verb: str, fits: Callable[[DeadLetter], bool] = lambda entry: True) -> None:
         """Show which entries would be dealt with, oldest first."""
@@ -118,8 +118,7 @@ def requeue(rate: float | None, force: bool, dry_run: bool, **arguments: Any) ->
     """Put tasks back into their queues, oldest first, with their ids and priorities."""
     choice, letters = _Choice(**arguments), own_app().dead_letters
     if dry_run:
-        most = None if force else letters.most_requeues
-        choice.show("requeued", lambda entry: obstacle(letters.app, entry, most) is None)
+        choice.show("requeued", lambda entry: obstacle(letters.app, entry, force) is None)
         return
     done = choice.act("requeuing", letters.requeue, rate=rate, force=force)
     reasons = {**dict.fromkeys(done.ids), **done.refused}

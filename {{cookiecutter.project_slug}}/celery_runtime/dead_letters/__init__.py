@@ -24,13 +24,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Unpack
+from typing import Any
 
 from kombu.utils.imports import symbol_by_name
 
 from celery_runtime.brokers import urls
 from celery_runtime.dead_letters import model, redaction
-from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, FilterArguments, StoreBusy, StoreError
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, StoreBusy, StoreError
 from celery_runtime.dead_letters.rabbitmq import RabbitMQStore
 from celery_runtime.dead_letters.redis import RedisStore
 from celery_runtime.dead_letters.requeue import obstacle, publish
@@ -40,7 +40,6 @@ from celery_runtime.text import message_of
 __all__ = ["DeadLetter", "DeadLetterFilter", "DeadLetters", "Requeued", "StoreBusy", "StoreError"]
 
 logger = logging.getLogger(__name__)
-DAY = 24 * 60 * 60.0  # seconds
 
 
 @dataclass
@@ -54,7 +53,7 @@ class Requeued:
 class DeadLetters:
     """Manage the dead letters of one app. Every method but `add` may raise `StoreError`.
 
-    The keyword arguments `kind`, `task` and `older_than` are those of `DeadLetterFilter`.
+    The keyword arguments `kind`, `task` and `older_than` are those of `DeadLetterFilter`; any other is a `TypeError`.
     """
 
     def __init__(self, app: Any) -> None:
@@ -65,21 +64,12 @@ class DeadLetters:
         url = self.app.conf.broker_write_url or self.app.conf.broker_url
         return RabbitMQStore(self.app) if urls.is_rabbitmq(url) else RedisStore(self.app)
 
-    @property
-    def retention(self) -> model.Retention:
-        conf = self.app.conf
-        return model.Retention(conf.get("dead_letter_retention", 30 * DAY), conf.get("dead_letter_maximum", 100_000))
-
-    @property
-    def most_requeues(self) -> int:
-        return int(self.app.conf.get("dead_letter_most_requeues", 3))
-
     @cached_property
     def redact(self) -> redaction.Redact:
         """The function that masks arguments; a `ConfigurationError` where the setting names none."""
         named = self.app.conf.get("dead_letter_redact") or redaction.mask_secrets
         try:
-            return symbol_by_name(named) if isinstance(named, str) else named
+            return symbol_by_name(named)
         except (AttributeError, ImportError, ValueError) as error:
             problem = f"the setting dead_letter_redact names {named!r}, which cannot be imported ({error})"
             raise ConfigurationError(problem, 'Name a function, such as "shop.privacy:redact".') from None
@@ -95,7 +85,7 @@ class DeadLetters:
     def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
         """Store an entry; where the store fails, write it to the log. It never raises."""
         try:
-            self.store.add(entry, self.retention, keep_existing=keep_existing)
+            self.store.add(entry, keep_existing=keep_existing)
             known = {"task": entry.task, "task_id": entry.id, "kind": entry.kind}
             logger.info("stored as a dead letter: %s[%s] %s", entry.task, entry.id, entry.kind, extra=known)
         except Exception as error:  # noqa: BLE001 - a worker must outlive its store
@@ -103,7 +93,7 @@ class DeadLetters:
             extra = {"dead_letter": self.shown(entry)}
             logger.error("the store did not take this dead letter (%s)", reason, extra=extra)
 
-    def find(self, *ids: str, limit: int | None = None, **chosen: Unpack[FilterArguments]) -> list[DeadLetter]:
+    def find(self, *ids: str, limit: int | None = None, **chosen: Any) -> list[DeadLetter]:
         """Return the entries that fit all that is stated, newest first."""
         with self.store.open() as opened:
             return opened.newest(DeadLetterFilter(ids, **chosen), limit)
@@ -112,14 +102,12 @@ class DeadLetters:
         """Return the entry of a task, None where there is none."""
         return next(iter(self.find(id)), None)
 
-    def count(self, *ids: str, **chosen: Unpack[FilterArguments]) -> "Counter[str]":
+    def count(self, *ids: str, **chosen: Any) -> "Counter[str]":
         """Return how many entries there are of each kind."""
         with self.store.open() as opened:
             return opened.count(DeadLetterFilter(ids, **chosen))
 
-    def requeue(
-        self, *ids: str, rate: float | None = None, force: bool = False, **chosen: Unpack[model.ActArguments]
-    ) -> Requeued:
+    def requeue(self, *ids: str, rate: float | None = None, force: bool = False, **chosen: Any) -> Requeued:
         """Put the tasks of entries back into their queues, oldest first, with their ids and priorities.
 
         Each is published and removed in one step: a crash leaves it in one place, never in none. Its attempts
@@ -132,15 +120,14 @@ class DeadLetters:
             force: also those that were requeued `dead_letter_most_requeues` times before.
             on_each: is called with the id of each that was requeued or refused.
         """
-        most = None if force else self.most_requeues
 
         def act(opened: model.OpenStore, stored: model.StoredEntry) -> str | bool:
             entry = stored.load()
-            return obstacle(self.app, entry, most) or opened.take(stored, partial(publish, self.app, entry))
+            return obstacle(self.app, entry, force) or opened.take(stored, partial(publish, self.app, entry))
 
         return self._each(act, 1 / rate if rate else 0.0, *ids, **chosen)
 
-    def purge(self, *ids: str, **chosen: Unpack[model.ActArguments]) -> list[str]:
+    def purge(self, *ids: str, **chosen: Any) -> list[str]:
         """Remove entries for good, oldest first; return their ids. The arguments are those of `requeue`."""
         return self._each(lambda opened, stored: opened.take(stored), 0.0, *ids, **chosen).ids
 
@@ -152,7 +139,7 @@ class DeadLetters:
         all: bool = False,
         limit: int | None = None,
         on_each: Callable[[str], object] = lambda id: None,
-        **stated: Unpack[FilterArguments],
+        **stated: Any,
     ) -> Requeued:
         """Act on entries until `limit` acts were of use. An act returns whether it was, or why the entry stays."""
         chosen = DeadLetterFilter(ids, **stated)

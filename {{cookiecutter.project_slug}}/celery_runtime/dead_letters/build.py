@@ -63,10 +63,7 @@ def of_task(
 
 
 def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | None) -> DeadLetter:
-    """Return the entry of a `kombu.Message` that a worker rejects; its headers may be anything.
-
-    `kind` is one of those of `message` in kinds.py, `problem` is for people, `worker` a node name.
-    """
+    """Return the entry of a `kombu.Message` that a worker rejects; its headers may be anything."""
     headers = message.headers if isinstance(message.headers, dict) else {}
     priority = message.properties.get("priority") if isinstance(message.properties, dict) else None
     signature = _signature_of_message(message) if kind == kinds.UNKNOWN_TASK else None
@@ -74,7 +71,7 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
         kind,
         problem,
         worker,
-        id=_name(headers.get("id")) or str(uuid.uuid4()),
+        id=_name(headers.get("id")),
         task=_name(headers.get("task")),
         queue=_queue(app, message.delivery_info),
         priority=priority if isinstance(priority, int) else None,
@@ -86,14 +83,12 @@ def of_message(app: Any, message: Any, kind: str, problem: str, worker: str | No
 
 def of_bytes(item: bytes, queue: str, problem: str, worker: str | None) -> DeadLetter:
     """Return the entry of bytes in the list of a queue that are not a message."""
-    known = {"id": str(uuid.uuid4()), "task": None, "queue": queue, "raw": _body_as_text(item)}
-    return _rejected(kinds.MALFORMED, problem, worker, **known)
+    return _rejected(kinds.MALFORMED, problem, worker, id=None, task=None, queue=queue, raw=_body_as_text(item))
 
 
-def _rejected(kind: str, problem: str, worker: str | None, **known: Any) -> DeadLetter:
-    now = datetime.now(UTC).isoformat()
-    known |= {"first_failure": now, "last_failure": now}
-    return DeadLetter(kind=kind, message=problem, attempts=0, worker=worker, **known)
+def _rejected(kind: str, problem: str, worker: str | None, id: str | None, **known: Any) -> DeadLetter:
+    known["first_failure"] = known["last_failure"] = datetime.now(UTC).isoformat()
+    return DeadLetter(id=id or str(uuid.uuid4()), kind=kind, message=problem, attempts=0, worker=worker, **known)
 
 
 def _formatted(error: BaseException) -> str:
@@ -144,9 +139,8 @@ def _signature_of_message(message: Any) -> dict[str, Any] | None:
     if "task" not in headers:
         return None
     args, kwargs, embed = message.payload
-    stated = {key: value for key, value in headers.items() if key not in ("argsrepr", "kwargsrepr")}
     reply_to = message.properties.get("reply_to")
-    request = Context({**stated, **(embed or {}), "args": args, "kwargs": kwargs}, reply_to=reply_to)
+    request = Context({**headers, **(embed or {}), "args": args, "kwargs": kwargs}, reply_to=reply_to)
     return _signature(headers["task"], request)
 
 

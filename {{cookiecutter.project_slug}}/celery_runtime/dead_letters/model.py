@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, Protocol, Self, TypedDict
+from typing import Any, NamedTuple, Protocol, Self
 
 from kombu import Producer
 from kombu.utils.json import dumps, loads
@@ -95,22 +95,6 @@ class Summary(NamedTuple):
     last_failure: float  # seconds since the epoch
 
 
-class FilterArguments(TypedDict, total=False):
-    """Type the keyword arguments that choose dead letters. See `DeadLetterFilter`."""
-
-    kind: str | None
-    task: str | None
-    older_than: float | None
-
-
-class ActArguments(FilterArguments, total=False):
-    """Type those that choose which to act on. See `DeadLetters.requeue`."""
-
-    all: bool
-    limit: int | None
-    on_each: Callable[[str], object]
-
-
 @dataclass(frozen=True)
 class DeadLetterFilter:
     """Choose the dead letters that fit all that is stated; with nothing stated, every one.
@@ -134,13 +118,6 @@ class DeadLetterFilter:
             and (self.task is None or any(fnmatchcase(one.task, name) for name in (self.task, f"*.{self.task}")))
             and (self.older_than is None or one.last_failure <= time.time() - self.older_than)
         )
-
-
-class Retention(NamedTuple):
-    """Limit for how many seconds entries are stored, and how many of them. The oldest go first."""
-
-    seconds: float
-    maximum: int
 
 
 class StoreError(BrokerError):
@@ -190,8 +167,8 @@ class OpenStore(Protocol):
 class Store(Protocol):
     """Store dead letters on a broker. Every method raises `StoreError` where the server fails."""
 
-    def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        """Store an entry, and trim those beyond the limits. It replaces an older one of its id, or lets it stay."""
+    def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
+        """Store an entry, and trim those beyond the settings. It replaces an older one of its id, or lets it stay."""
 
     def open(self) -> AbstractContextManager[OpenStore]:
         """Open the store; where another reader has it open, raise `StoreBusy`."""

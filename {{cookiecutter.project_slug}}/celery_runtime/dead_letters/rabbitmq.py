@@ -22,7 +22,7 @@ from celery_runtime.brokers import keys
 from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.rabbitmq import SILENCE
 from celery_runtime.dead_letters import model
-from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, Retention, StoredEntry, StoreError, Summary
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, StoredEntry, StoreError, Summary
 
 # Two processes that trim at a time each remove so many of the oldest, not all that are too many.
 MOST_TRIMMED = 2
@@ -43,31 +43,31 @@ class RabbitMQStore:
         self.queue = f"{app.main}.{keys.DEAD_LETTERS}"
         self._looked_at_age = -LOOK_AT_AGE_EVERY
 
-    def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
+    def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
         message = message_of(entry, keep_existing)
-        by_connection(self.app, lambda connection: self._add(connection, message, retention), StoreError.at)
+        by_connection(self.app, lambda connection: self._add(connection, message), StoreError.at)
 
     @contextmanager
     def open(self) -> "Iterator[OpenRabbitMQStore]":
         with ExitStack() as stack:
             yield OpenRabbitMQStore(self.app, self.queue, stack)
 
-    def _add(self, connection: Any, message: amqp.Message, retention: Retention) -> None:
+    def _add(self, connection: Any, message: amqp.Message) -> None:
         with connection.channel() as channel:
             number = declare(channel, self.queue) + 1
             channel.basic_publish_confirm(message, "", self.queue, confirm_timeout=SILENCE)
             now = time.monotonic()
-            if number > retention.maximum or now - self._looked_at_age >= LOOK_AT_AGE_EVERY:
+            if number > self.app.conf.dead_letter_maximum or now - self._looked_at_age >= LOOK_AT_AGE_EVERY:
                 self._looked_at_age = now
-                self._trim(channel, number, retention)
+                self._trim(channel, number)
 
-    def _trim(self, channel: Any, number: int, retention: Retention) -> None:
-        eldest = time.time() - retention.seconds
+    def _trim(self, channel: Any, number: int) -> None:
+        eldest = time.time() - self.app.conf.dead_letter_retention
         for trimmed in range(MOST_TOO_OLD):
             message = channel.basic_get(self.queue)
             if message is None:
                 break
-            is_surplus = number - trimmed > retention.maximum and trimmed < MOST_TRIMMED
+            is_surplus = number - trimmed > self.app.conf.dead_letter_maximum and trimmed < MOST_TRIMMED
             if not is_surplus and summary_of(message).last_failure >= eldest:
                 channel.basic_reject(message.delivery_tag, requeue=True)
                 break

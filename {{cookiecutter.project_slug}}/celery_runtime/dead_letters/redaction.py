@@ -3,7 +3,6 @@
 The store itself holds the arguments as they are, like the broker: without them no task could run again.
 """
 
-import dataclasses
 import json
 import math
 import re
@@ -55,7 +54,7 @@ def redacted_text(text: str) -> str:
 
 def shown(entry: DeadLetter, redact: Redact) -> dict[str, Any]:
     """Return an entry with its secrets masked, ready for JSON."""
-    visible: dict[str, Any] = redacted(dataclasses.replace(entry, signature=None, raw=None).as_dict(), redact)
+    visible: dict[str, Any] = redacted({**entry.as_dict(), "signature": None, "raw": None}, redact)
     for name in ("message", "traceback"):
         visible[name] = visible[name] and redacted_text(visible[name])
     if entry.signature is not None:

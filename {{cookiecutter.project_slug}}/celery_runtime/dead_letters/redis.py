@@ -17,7 +17,7 @@ from kombu.utils.json import dumps
 
 from celery_runtime.brokers import keys
 from celery_runtime.brokers.redis import channel_of, client_of
-from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, Retention, StoredEntry, StoreError, Summary
+from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, StoredEntry, StoreError, Summary
 
 ADD, TAKE = (Path(__file__).with_name(name).read_text() for name in ("add.lua", "take.lua"))
 CHUNK = 200
@@ -31,11 +31,11 @@ class RedisStore:
         self.prefix = app.conf.broker_transport_options.get("global_keyprefix", "")
         self.keys = [f"{self.prefix}{keys.DEAD_LETTERS}", f"{self.prefix}{keys.DEAD_LETTERS}:by-time"]
 
-    def add(self, entry: DeadLetter, retention: Retention, *, keep_existing: bool = False) -> None:
-        summary = entry.summary
+    def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
+        conf, summary = self.app.conf, entry.summary
         member = f"{entry.kind}\t{summary.task}\t{entry.id}"
         stored = (entry.id, member, f"{member}\n{entry.to_json()}", summary.last_failure)
-        limits = (int(keep_existing), time.time() - retention.seconds, retention.maximum)
+        limits = (int(keep_existing), time.time() - conf.dead_letter_retention, conf.dead_letter_maximum)
         with channel_of(self.app, StoreError.at) as channel:
             client_of(channel).register_script(ADD)(self.keys, (*stored, *limits))
 

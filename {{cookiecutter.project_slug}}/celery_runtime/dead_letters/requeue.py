@@ -12,8 +12,8 @@ from celery_runtime.dead_letters.build import REQUEUES_HEADER
 from celery_runtime.dead_letters.model import DeadLetter
 
 
-def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | None:
-    """Return why the entry cannot be requeued, None where it can. `most_requeues` of None is no limit."""
+def obstacle(app: Any, entry: DeadLetter, force: bool) -> str | None:
+    """Return why the entry cannot be requeued, None where it can. With `force` it may have been too often."""
     raw = entry.raw or {}
     if entry.signature is None and ("not_json" in raw or not isinstance(raw.get("headers"), dict)):
         return "its message cannot be published again"
@@ -21,7 +21,7 @@ def obstacle(app: Any, entry: DeadLetter, most_requeues: int | None) -> str | No
         return "its message names no task"
     if entry.queue not in app.amqp.queues:
         return f"the queue {entry.queue!r} is not in queues.py"
-    if most_requeues is not None and entry.requeues >= most_requeues:
+    if not force and entry.requeues >= int(app.conf.dead_letter_most_requeues):
         return f"it was requeued {entry.requeues} times already"
     return None
 

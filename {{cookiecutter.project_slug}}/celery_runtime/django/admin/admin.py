@@ -97,7 +97,7 @@ class DeadLetterAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             if request.method == "POST":
                 messages.warning(request, "Select a dead letter that is there.")
             return redirect(_list_url(request))
-        most = project_app().dead_letters.most_requeues
+        most = int(project_app().conf.dead_letter_most_requeues)
         context = {
             "original": action.capitalize(),
             "action": action,
