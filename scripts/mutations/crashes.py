@@ -201,7 +201,7 @@ MUTATIONS = (
     Mutation(
         "a time limit fits what the broker allows",
         f"{RUNTIME}/discovery/checks.py",
-        "if hard > held:",
+        "if hard > (held := urls.longest_hold(conf)):",
         "if False:",
         "test_broken_task_files",
     ),

@@ -13,15 +13,8 @@ MUTATIONS = (
     Mutation(
         "ascending steps do not turn the order round",
         f"{RUNTIME}/brokers/redis_transport.py",
-        """    @priority_steps.setter
-    def priority_steps(self, stated: Any) -> None:
-""",
-        """    @priority_steps.setter
-    def priority_steps(self, stated: Any) -> None:
-        type(self).priority_steps = stated
-
-    def _unused(self) -> None:
-""",
+        "lambda _, stated: None",
+        'lambda self, stated: setattr(type(self), "priority_steps", stated)',
         "test_priority_steps",
     ),
     Mutation(

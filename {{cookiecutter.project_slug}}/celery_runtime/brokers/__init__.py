@@ -4,6 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+# Every name on a broker that is this library's own. On Redis each stands behind the `global_keyprefix` of the app,
+# "shop:", beside kombu's: the lists of the queues (queue, separator, priority), `unacked` and `unacked_index`.
+CRASH_NOTES = "lost-runs"  # Redis: number `lost-runs:TASK_ID`. RabbitMQ: queue `shop.lost-runs.HASH`
+DEAD_LETTERS = "dead-letters"  # Redis: hash, and sorted set `dead-letters:by-time`. RabbitMQ: queue `shop.dead-letters`
+TOKENS = "tokens"  # Redis: queue, separator, `tokens`: a list with a token for each new message
+WRITE_CHECK = "takes-writes"  # Redis: a key that is gone after a second
+
+# Levels. A message reaches a process by pickle: in a worker that failed above 474 of them on Python 3.11, and pickle
+# alone above 749 on 3.12 and 5,000 on 3.13.
+DEEPEST = 200
 NOTES_KEPT = 7 * 24 * 60 * 60  # seconds from the last run of a task to the end of its crash notes
 
 
@@ -83,3 +93,19 @@ def broker_of(app: Any) -> Broker:
 
     is_rabbitmq = urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url)
     return rabbitmq.RabbitMQ(app) if is_rabbitmq else redis.Redis(app)
+
+
+def is_shallow(value: Any) -> bool:
+    """Whether no list or dict in the content of a message is deeper than `DEEPEST`, found without recursion."""
+    containers = (dict, list, tuple)
+    level = [value] if isinstance(value, containers) else []
+    for _ in range(DEEPEST):
+        if not level:
+            return True
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, containers)
+        ]
+    return not level

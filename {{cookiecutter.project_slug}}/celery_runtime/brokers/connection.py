@@ -1,8 +1,7 @@
 """The connections of this app alone: kombu's, with transports of our own in place of kombu's.
 
-Runs in: every process that connects. Another Celery app there keeps kombu's transports, and so does whatever else uses
-kombu: nothing is changed outside these classes. Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`,
-`ConnectionPool.new`), kombu 5.7.
+Runs in: every process that connects. Whatever else uses kombu there, such as another Celery app, keeps kombu's
+transports. Source: kombu/connection.py (`get_transport_cls`, `__eqhash__`, `ConnectionPool.new`), kombu 5.7.
 """
 
 from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import Any
 
 import amqp
 
-from celery_runtime.brokers import NOTES_KEPT, BrokerError, Depth, keys
+from celery_runtime.brokers import CRASH_NOTES, NOTES_KEPT, BrokerError, Depth
 from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.priorities import LEVELS
 
@@ -52,5 +52,5 @@ class RabbitMQ:
         self._ask(lambda channel, queue: channel.queue_delete(queue), task_id)
 
     def _ask(self, ask: Callable[[Any, str], Any], task_id: str) -> Any:
-        queue = f"{self.app.main}.{keys.CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
+        queue = f"{self.app.main}.{CRASH_NOTES}.{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
         return by_connection(self.app, lambda connection: ask(connection.default_channel, queue), BrokerError)

@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from celery_runtime.brokers import NOTES_KEPT, BrokerError, Depth, keys
+from celery_runtime.brokers import CRASH_NOTES, NOTES_KEPT, BrokerError, Depth
 from celery_runtime.brokers.connection import connected
 from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.errors.classify import classify
@@ -17,7 +17,7 @@ class Redis:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.prefix = f"{app.conf.broker_transport_options.get('global_keyprefix', '')}{keys.CRASH_NOTES}:"
+        self.prefix = f"{app.conf.broker_transport_options.get('global_keyprefix', '')}{CRASH_NOTES}:"
 
     def depth(self, queue: str) -> Depth:
         with channel_of(self.app, BrokerError) as channel:

@@ -23,7 +23,7 @@ from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
-from celery_runtime.brokers import WorkerChannel, keys, nesting
+from celery_runtime.brokers import DEEPEST, TOKENS, WRITE_CHECK, WorkerChannel, is_shallow
 from celery_runtime.brokers.priorities import LEVELS
 
 FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))
@@ -54,18 +54,12 @@ class Channel(WorkerChannel, redis.Channel):
     """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets what is not a message."""
 
     QoS = QoS
+    # The option is ignored: ascending steps, as in a widespread snippet, would turn the order round.
+    priority_steps = property(lambda _: LEVELS[::-1], lambda _, stated: None)
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
     _asked = ""  # the last command waits for a "token", or fetches a "message"; empty if kombu sent its own
     _found_nothing = False
     _without_acks: frozenset[str] = frozenset()
-
-    @property
-    def priority_steps(self) -> tuple[int, ...]:
-        return LEVELS[::-1]
-
-    @priority_steps.setter
-    def priority_steps(self, stated: Any) -> None:
-        """Ignore the transport option: ascending steps, as in a widespread snippet, would turn the order round."""
 
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
@@ -86,8 +80,7 @@ class Channel(WorkerChannel, redis.Channel):
         self._brpop_sent_at = time.monotonic()
         if self._found_nothing:
             self._asked, self._found_nothing = "token", False
-            tokens = self._prefixed(map(self._tokens_of, queues))
-            command = ["BRPOP", *tokens, timeout or self.brpop_timeout]
+            command = ["BRPOP", *self._prefixed(map(self._tokens_of, queues)), timeout or self.brpop_timeout]
         else:
             self._asked = "message"
             lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
@@ -115,8 +108,7 @@ class Channel(WorkerChannel, redis.Channel):
             self._flush_brpop_reauth()
 
     def _deliver_fetched(self, key: bytes, item: bytes) -> bool:
-        name, is_recorded = bytes_to_str(key[:-1]), key.endswith(b"n")
-        queue = name[len(self.global_keyprefix) :].rsplit(self.sep, 1)[0]
+        queue = bytes_to_str(key[:-1])[len(self.global_keyprefix) :].rsplit(self.sep, 1)[0]
         if on_unreadable := self.connection.on_unreadable:
             try:
                 self._check_message(item, queue)
@@ -126,7 +118,7 @@ class Channel(WorkerChannel, redis.Channel):
                     client.eval(FORGET, 2, *self._prefixed([self.unacked_key, self.unacked_index_key]), item)
                 raise Empty() from error
         self._queue_cycle.rotate(queue)
-        self.is_recorded = is_recorded
+        self.is_recorded = key.endswith(b"n")
         try:
             self.connection._deliver(loads(bytes_to_str(item)), queue)
         finally:
@@ -136,8 +128,8 @@ class Channel(WorkerChannel, redis.Channel):
     def _check_message(self, item: bytes, queue: str) -> None:
         """Raise an error, kombu's or our own, if the item is not a message that can go back to its queue."""
         packed = loads(item.decode())  # kombu would replace what is not UTF-8, and run the rest
-        if not nesting.is_shallow(packed):  # kombu packs it again, one level deeper
-            raise ValueError(f"it is nested more than {nesting.DEEPEST} deep")
+        if not is_shallow(packed):  # kombu packs it again, one level deeper
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
         message = self.Message(packed, channel=self)
         route = message.properties["delivery_info"]
         exchange, routing_key = route["exchange"], route["routing_key"]
@@ -148,12 +140,9 @@ class Channel(WorkerChannel, redis.Channel):
         if not isinstance(message.body, bytes | None):
             raise TypeError("its body is not a text")
         self._get_message_priority(packed)  # of an infinite one it makes an error, not 0
-        returns = routing_key == queue
-        if exchange:  # kombu drops what comes back to its exchange and leads to no queue
-            returns = self.state.has_binding(queue, exchange, routing_key) or queue in self._lookup(
-                exchange, routing_key
-            )
-        if not returns:
+        # kombu drops what comes back to its exchange and leads to no queue.
+        is_bound = self.state.has_binding(queue, exchange, routing_key)
+        if not is_bound and queue not in self._lookup(exchange, routing_key):
             raise ValueError("its exchange and routing key lead to another queue, or to none")
 
     def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
@@ -184,7 +173,7 @@ class Channel(WorkerChannel, redis.Channel):
         batch.add("pexpire", key, TOKENS_KEPT)
 
     def _tokens_of(self, queue: str) -> str:
-        return f"{queue}{self.sep}{keys.TOKENS}"
+        return f"{queue}{self.sep}{TOKENS}"
 
     def _prefixed(self, names: Iterable[str]) -> list[str]:
         return [f"{self.global_keyprefix}{name}" for name in names]
@@ -201,7 +190,7 @@ class Channel(WorkerChannel, redis.Channel):
 
     def check_writes(self) -> None:
         with self.conn_or_acquire() as client:
-            client.set(keys.WRITE_CHECK, "", ex=1)
+            client.set(WRITE_CHECK, "", ex=1)
 
     def renew(self, delivery_tag: str) -> None:
         with self.conn_or_acquire() as client:

@@ -57,34 +57,29 @@ def _check(variable: str, url: str) -> None:
     """Refuse a URL with a slip in it. The line shows no piece of it: most of these slips are in a password."""
     try:
         parts = urlsplit(url)
-        port, options = parts.port, dict(parse_qsl(parts.query))
         # What comes after an unescaped /, ? or # of a password.
-        is_cut = bool(parts.fragment) or "@" in parts.path + parts.query or port == 0
-        has_database = url.startswith(("redis://", "rediss://", "sentinel://")) and len(parts.path) > 1
-        if is_cut or (has_database and not parts.path[1:].isdecimal()):
+        is_wrong = parts.port == 0 or bool(parts.fragment) or "@" in parts.path + parts.query
+        database = parts.path[1:] if url.startswith(("redis://", "rediss://", "sentinel://")) else ""
+        if is_wrong or (database and not database.isdecimal()):
             raise ValueError
     except ValueError:
-        remedy = (
-            "Its port and the database of a Redis are numbers; in its user and password, / is %2F, ? %3F, # %23, [ %5B."
-        )
+        remedy = "Its port and Redis database are numbers; in its user and password, / is %2F, ? %3F, # %23, [ %5B."
         raise ConfigurationError(f"{variable} cannot be read as a URL", remedy) from None
+    options = dict(parse_qsl(parts.query))
     verified = options.get("ssl_cert_reqs", "required").removeprefix("CERT_").lower()
     if verified not in ("required", "optional", "none"):
         raise ConfigurationError(f"{variable} states an unknown ssl_cert_reqs", "Use required, which is the default.")
     for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"):
         if name in options and not Path(options[name]).is_file():
-            raise ConfigurationError(
-                f"{variable} names a file by {name} that is not there: {options[name]}", "Correct it."
-            )
+            problem = f"{variable} names a file by {name} that is not there: {options[name]}"
+            raise ConfigurationError(problem, "Correct it.")
 
 
 def _embedded(variable: str, database: int) -> str:
     if environment.is_development():
         return PROJECT_BROKER.url(database)
-    raise ConfigurationError(
-        f"{variable} is not set, and APP_ENV is {environment.app_env()!r}",
-        "Set it, for instance to redis://127.0.0.1:6379/0; the embedded broker is for development only.",
-    )
+    remedy = "Set it, for instance to redis://127.0.0.1:6379/0; the embedded broker is for development only."
+    raise ConfigurationError(f"{variable} is not set, and APP_ENV is {environment.app_env()!r}", remedy)
 
 
 def longest_hold(conf: Any) -> float:

@@ -18,7 +18,7 @@ import amqp
 from amqp import spec
 from kombu import Producer
 
-from celery_runtime.brokers import keys
+from celery_runtime.brokers import DEAD_LETTERS
 from celery_runtime.brokers.connection import by_connection, connected
 from celery_runtime.brokers.rabbitmq import SILENCE
 from celery_runtime.dead_letters import model
@@ -40,7 +40,7 @@ class RabbitMQStore:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.queue = f"{app.main}.{keys.DEAD_LETTERS}"
+        self.queue = f"{app.main}.{DEAD_LETTERS}"
         self._looked_at_age = -LOOK_AT_AGE_EVERY
 
     def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:

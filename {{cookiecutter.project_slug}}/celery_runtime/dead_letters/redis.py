@@ -15,7 +15,7 @@ from typing import Any
 from kombu import Producer
 from kombu.utils.json import dumps
 
-from celery_runtime.brokers import keys
+from celery_runtime.brokers import DEAD_LETTERS
 from celery_runtime.brokers.redis import channel_of, client_of
 from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter, StoredEntry, StoreError, Summary
 
@@ -29,7 +29,7 @@ class RedisStore:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.prefix = app.conf.broker_transport_options.get("global_keyprefix", "")
-        self.keys = [f"{self.prefix}{keys.DEAD_LETTERS}", f"{self.prefix}{keys.DEAD_LETTERS}:by-time"]
+        self.keys = [f"{self.prefix}{DEAD_LETTERS}", f"{self.prefix}{DEAD_LETTERS}:by-time"]
 
     def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
         conf, summary = self.app.conf, entry.summary

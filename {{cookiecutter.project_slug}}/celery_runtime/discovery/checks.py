@@ -117,8 +117,7 @@ def _wrong_limits(task: celery.Task, conf: Any) -> Iterator[tuple[str, str]]:
     if soft and soft >= hard and soft != conf.task_soft_time_limit:
         problem = f"the soft time limit of {task.name}, {soft:g} s, is not below its time limit, {hard:g} s"
         yield problem, "State both on the task: soft_time_limit=… below time_limit=…."
-    held = urls.longest_hold(conf)
-    if hard > held:  # the broker would deliver it a second time while it still runs
+    if hard > (held := urls.longest_hold(conf)):  # the broker would deliver it a second time while it still runs
         bound, remedy = "visibility timeout", "Lower it, or raise task_longest_time_limit in settings.py."
         if urls.is_rabbitmq(conf.broker_read_url or conf.broker_url):
             bound = "consumer_timeout of RabbitMQ"

@@ -15,17 +15,13 @@ from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed, SerializerNotInstalled
 
 from celery_runtime import kinds
-from celery_runtime.brokers.nesting import DEEPEST, is_shallow
+from celery_runtime.brokers import DEEPEST, is_shallow
 from celery_runtime.brokers.rabbitmq_transport import UNREADABLE
 from celery_runtime.text import is_name
 
 LARGEST_BODY = 16 * 2**20  # bytes; RabbitMQ 4 takes none larger, unless told otherwise
 _SURROGATE = re.compile("[\ud800-\udfff]")  # a text with one cannot be encoded
 _TASK: dict[str, Any] = {"task": str, "args": list | tuple | None, "kwargs": dict | None, "options": dict | None}
-
-
-def _is(words: str, value: Any) -> bool:
-    return TYPES[words](value)
 
 
 def _is_moment(value: Any) -> bool:
@@ -35,18 +31,18 @@ def _is_moment(value: Any) -> bool:
         return False
 
 
-TYPES: dict[str, Callable[[Any], bool]] = {
+IS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str) and not _SURROGATE.search(value),
     "number": lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31,
-    "number up to 255": lambda value: _is("number", value) and value <= 255,
-    "seconds": lambda value: value is None or _is("number", value) or (isinstance(value, float) and 0 <= value < 2**31),
-    "pair of seconds": lambda pair: _is("list", pair) and len(pair) == 2 and all(_is("seconds", one) for one in pair),
+    "number up to 255": lambda value: IS["number"](value) and value <= 255,
+    "seconds": lambda value: value is None or IS["number"](value) or (isinstance(value, float) and 0 <= value < 2**31),
+    "pair of seconds": lambda pair: IS["list"](pair) and len(pair) == 2 and all(IS["seconds"](one) for one in pair),
     "moment": _is_moment,
     "list": lambda value: isinstance(value, list | tuple),
-    "list of texts": lambda value: _is("list", value) and all(isinstance(one, str) for one in value),
+    "list of texts": lambda value: IS["list"](value) and all(isinstance(one, str) for one in value),
     "dict of names": lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value),
     "task": lambda value: isinstance(value, dict) and all(isinstance(value.get(name), _TASK[name]) for name in _TASK),
-    "list of tasks": lambda value: all(_is("task", one) for one in (value if _is("list", value) else [value])),
+    "list of tasks": lambda value: all(IS["task"](one) for one in (value if IS["list"](value) else [value])),
 }
 
 # What each part must be, where it is stated.
@@ -84,7 +80,7 @@ def check(message: Any) -> None:
     _require(isinstance(properties, dict), "its properties are not a dict")
     _require(UNREADABLE not in properties, str(properties.get(UNREADABLE)))
     _check_types(properties, PROPERTIES)
-    _require(_is("dict of names", headers), "its headers are not a dict of names")
+    _require(IS["dict of names"](headers), "its headers are not a dict of names")
     if "task" in headers:
         _check_fields(headers)
     _require(len(message.body or b"") <= LARGEST_BODY, f"its body has more than {LARGEST_BODY} bytes", kinds.TOO_LARGE)
@@ -96,17 +92,17 @@ def check(message: Any) -> None:
         raise Rejection(kinds.UNDECODABLE, f"{type(error).__name__}: {error}") from error
     _require(is_shallow(payload) and is_shallow(headers), f"it is nested more than {DEEPEST} deep", kinds.TOO_LARGE)
     if "task" in headers:
-        _require(_is("list", payload) and len(payload) == 3, "its body is not a list of args, kwargs and embed")
+        _require(IS["list"](payload) and len(payload) == 3, "its body is not a list of args, kwargs and embed")
         args, kwargs, embed = payload
     else:  # Celery 3 wrote everything into the body
-        _require(_is("dict of names", payload) and "task" in payload, "it names no task")
+        _require(IS["dict of names"](payload) and "task" in payload, "it names no task")
         fields = {**payload, **headers}  # Celery lets the headers win
         _check_fields(fields)
         args, kwargs, embed = fields.get("args", []), fields.get("kwargs", {}), None
-    _require(_is("list", args), "its args are not a list")
-    _require(_is("dict of names", kwargs), "its kwargs are not a dict of names")
+    _require(IS["list"](args), "its args are not a list")
+    _require(IS["dict of names"](kwargs), "its kwargs are not a dict of names")
     if embed:
-        _require(_is("dict of names", embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is not a dict of links")
+        _require(IS["dict of names"](embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is not a dict of links")
         _check_types(embed, LINKS)
 
 
@@ -120,7 +116,7 @@ def _check_fields(fields: dict[str, Any]) -> None:
 def _check_types(parts: dict[str, Any], types: dict[str, str]) -> None:
     for name, words in types.items():
         value = parts.get(name)
-        _require(value is None or _is(words, value), f"its {name} is not a {words}")
+        _require(value is None or IS[words](value), f"its {name} is not a {words}")
 
 
 def _require(is_right: bool, reason: str, kind: str = kinds.MALFORMED) -> None:

@@ -8,6 +8,7 @@ Alone means: it begins when nothing else runs in this worker, and until it has e
 come meanwhile, of such tasks too, return to their queue. A pool without a semaphore runs it beside others.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from celery.utils.log import get_logger
@@ -53,13 +54,10 @@ class Quarantine:
 
     def settle(self) -> None:
         """Delete the crash notes of runs that have ended, also while the broker was away."""
-        while self._ended:
-            task_id = self._ended.pop()
-            try:
+        with suppress(BrokerError):
+            for task_id in tuple(self._ended):
                 self._broker.forget_runs(task_id)
-            except BrokerError:
-                self._ended.add(task_id)
-                return
+                self._ended.discard(task_id)
 
     def _admit(self, request: Request) -> None:
         if self._alone is not None:
