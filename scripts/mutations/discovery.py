@@ -146,7 +146,7 @@ MUTATIONS = (
     Mutation(
         "a new task is written with its test or not at all",
         f"{RUNTIME}/discovery/new_task.py",
-        "path.unlink(missing_ok=True)",
+        "path.unlink()",
         "pass",
         "test_new_task",
     ),
