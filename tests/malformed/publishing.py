@@ -14,9 +14,9 @@ class RedisPublisher:
     broker = "redis"
 
     def __init__(self, app: Any) -> None:
-        # Some bodies are so large that a busy machine takes long to send them.
+        # Some bodies are so large that a busy machine takes long to send them: a connection for writing is less patient.
         app.conf.broker_transport_options = {**app.conf.broker_transport_options, "socket_timeout": 60}
-        self.channel = app.connection_for_write().default_channel
+        self.channel = app.connection_for_read().default_channel
         self.client = redis.Redis(connection_pool=self.channel.pool)
         self.list = self.channel.global_keyprefix + self.channel._q_for_pri(QUEUE, PRIORITY)
 
