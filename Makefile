@@ -19,7 +19,7 @@ demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKE
 	@$(RUN) scripts.demo
 
 # Most of the time a test waits, so more of them run than there are processors.
-PARALLEL := -n 4 --dist worksteal
+PARALLEL := -n 3 --dist worksteal
 
 .PHONY: test
 test: test-runtime  ## run every test, with real workers on real brokers
