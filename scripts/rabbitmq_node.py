@@ -84,7 +84,7 @@ class RabbitMQNode:
 
 @contextmanager
 def rabbitmq_node(configuration: str = "") -> Iterator[RabbitMQNode]:
-    """Lend a node that runs, with this text as its rabbitmq.conf; end it, whatever it does then.
+    """Start a node with this text as its rabbitmq.conf, and lend it. End it afterwards, whatever it does then.
 
     Raises:
         Unavailable: RabbitMQ is not installed, or does not start.

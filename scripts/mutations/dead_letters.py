@@ -154,7 +154,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is nested too deep is rejected",
-        f"{RUNTIME}/brokers/__init__.py",
+        f"{RUNTIME}/brokers/nesting.py",
         "    return not level",
         "    return True",
         "test_malformed_messages",

@@ -22,7 +22,7 @@ from tests.runtime.sample import PACKAGE
 
 BROKERS = ("embedded", "redis", "rabbitmq")
 PARAMETRIZED = ("broker_url", "running", "worker")  # fixtures, by these
-# What these test is between the worker, its processes and the broker, or without any: no framework is on its way.
+# These modules test what happens between worker, processes and broker, or in a file. No framework takes part in it.
 OF_NO_FRAMEWORK = {
     *(
         "dead_letter_commands",

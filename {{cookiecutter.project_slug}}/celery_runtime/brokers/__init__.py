@@ -10,10 +10,6 @@ CRASH_NOTES = "lost-runs"  # Redis: number `lost-runs:TASK_ID`. RabbitMQ: queue 
 DEAD_LETTERS = "dead-letters"  # Redis: hash, and sorted set `dead-letters:by-time`. RabbitMQ: queue `shop.dead-letters`
 TOKENS = "tokens"  # Redis: queue, separator, `tokens`: a list with a token for each new message
 WRITE_CHECK = "takes-writes"  # Redis: a key that is gone after a second
-
-# Levels. A message reaches a process by pickle: in a worker that failed above 474 of them on Python 3.11, and pickle
-# alone above 749 on 3.12 and 5,000 on 3.13.
-DEEPEST = 200
 NOTES_KEPT = 7 * 24 * 60 * 60  # seconds from the last run of a task to the end of its crash notes
 
 
@@ -52,7 +48,7 @@ class Broker(Protocol):
 
 
 class WorkerChannel:
-    """What a worker asks of the channel by which it consumes, beside what kombu's channels do.
+    """The methods that a worker calls on the channel by which it consumes, and that kombu's channels do not have.
 
     These do nothing: RabbitMQ requeues at once all that a lost connection held. Redis does not, and overrides them.
     `unacknowledged` has the delivery tags of tasks that have ended, of which the broker could not be told.
@@ -93,19 +89,3 @@ def broker_of(app: Any) -> Broker:
 
     is_rabbitmq = urls.is_rabbitmq(app.conf.broker_write_url or app.conf.broker_url)
     return rabbitmq.RabbitMQ(app) if is_rabbitmq else redis.Redis(app)
-
-
-def is_shallow(value: Any) -> bool:
-    """Whether no list or dict in the content of a message is deeper than `DEEPEST`, found without recursion."""
-    containers = (dict, list, tuple)
-    level = [value] if isinstance(value, containers) else []
-    for _ in range(DEEPEST):
-        if not level:
-            return True
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, containers)
-        ]
-    return not level

@@ -54,7 +54,7 @@ class EmbeddedBroker:
         if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
             raise ConfigurationError(f"{self.directory} is too deep a folder for a Unix socket", "Use another.")
         binary = _server_binary()
-        import fcntl  # not on Windows, where there is no embedded broker either
+        import fcntl  # Windows has neither this nor an embedded broker
 
         self.directory.mkdir(mode=0o700, exist_ok=True)
         status = self.directory.lstat()

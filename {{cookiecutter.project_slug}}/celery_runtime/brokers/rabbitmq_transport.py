@@ -16,7 +16,8 @@ from amqp import method_framing
 from amqp.serialization import decode_properties_basic
 from kombu.transport import pyamqp
 
-from celery_runtime.brokers import DEEPEST, WorkerChannel, is_shallow
+from celery_runtime.brokers import WorkerChannel
+from celery_runtime.brokers.nesting import DEEPEST, is_shallow
 
 # In place of the properties: what is wrong with them. And in place of the headers: the properties as they came.
 UNREADABLE = "unreadable"

@@ -23,7 +23,8 @@ from kombu.transport import redis, virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 
-from celery_runtime.brokers import DEEPEST, TOKENS, WRITE_CHECK, WorkerChannel, is_shallow
+from celery_runtime.brokers import TOKENS, WRITE_CHECK, WorkerChannel
+from celery_runtime.brokers.nesting import DEEPEST, is_shallow
 from celery_runtime.brokers.priorities import LEVELS
 
 FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))

@@ -57,7 +57,7 @@ def _check(variable: str, url: str) -> None:
     """Refuse a URL with a slip in it. The line shows no piece of it: most of these slips are in a password."""
     try:
         parts = urlsplit(url)
-        # What comes after an unescaped /, ? or # of a password.
+        # An unescaped /, ? or # cuts a password in two: its rest and the host are then in the path, query or fragment.
         is_wrong = parts.port == 0 or bool(parts.fragment) or "@" in parts.path + parts.query
         database = parts.path[1:] if url.startswith(("redis://", "rediss://", "sentinel://")) else ""
         if is_wrong or (database and not database.isdecimal()):

@@ -101,7 +101,7 @@ class _Choice:
             click.echo(f"{counted(len(oldest), 'dead letter')} would be {verb}.")
 
     def act(self, label: str, act: Callable[..., Any], **options: Any) -> Any:
-        """Act with a progress bar, which is hidden where there is no terminal to show one."""
+        """Act, and show a progress bar if there is a terminal."""
         hidden = self.as_json or not sys.stderr.isatty()
         length = 0 if hidden else self.number()
         with click.progressbar(length=length, label=label, file=sys.stderr, show_pos=True, hidden=hidden) as bar:

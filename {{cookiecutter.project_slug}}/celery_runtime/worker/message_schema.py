@@ -15,7 +15,7 @@ from celery.app.task import Context
 from kombu.exceptions import ContentDisallowed, SerializerNotInstalled
 
 from celery_runtime import kinds
-from celery_runtime.brokers import DEEPEST, is_shallow
+from celery_runtime.brokers.nesting import DEEPEST, is_shallow
 from celery_runtime.brokers.rabbitmq_transport import UNREADABLE
 from celery_runtime.text import is_name
 
