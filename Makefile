@@ -19,10 +19,13 @@ demo: .venv/ready  ## bake a project and run its main job; FRAMEWORK=plain BROKE
 	@$(RUN) scripts.demo
 
 # Most of the time a test waits, so more of them run than there are processors.
-PARALLEL := -n 3 --dist worksteal
+PARALLEL := -n 5 --dist worksteal
 
 .PHONY: test
-test: test-runtime  ## run every test, with real workers on real brokers
+test: test-runtime test-newer test-bakes  ## run every test, with real workers on real brokers
+
+.PHONY: test-bakes
+test-bakes: .venv/ready  ## run the tests of the template, and of what is baked from it
 	@$(RUN) pytest $(PARALLEL)
 
 .PHONY: test-runtime
@@ -30,8 +33,12 @@ test-runtime: .venv/ready  ## run the tests of the library, in place: nothing is
 	@$(RUN) pytest $(PARALLEL) tests/runtime --framework plain
 	@$(RUN) pytest $(PARALLEL) tests/runtime --framework django
 
+.PHONY: test-newer
+test-newer: .venv/ready  ## run those of the library that need a broker on RabbitMQ 4 and Redis 8; wants root and debootstrap
+	@SERVERS=trixie $(RUN) pytest $(PARALLEL) tests/runtime --framework plain
+
 # Of the tests of the library, those that start no worker.
-QUICK := engine_hooks errors own_errors policy_decisions
+QUICK := engine_hooks errors errors_page own_errors policy_decisions
 .PHONY: test-fast
 test-fast: .venv/ready  ## run the tests that need neither a baked environment nor a worker
 	@$(RUN) pytest -q $(QUICK:%=tests/runtime/test_%.py)
@@ -71,6 +78,15 @@ chaos: .venv/ready  ## kill and stop workers and their broker under load; N=5000
 .PHONY: outages
 outages: .venv/ready  ## take brokers away, flush them, fill their disk, and print what is seen of it
 	@$(RUN) scripts.outages
+
+.PHONY: tls
+tls: .venv/ready  ## print what verifies a server behind TLS, for each certificate
+	@TLS_ROWS=all $(RUN) pytest -q -s tests/runtime/test_tls.py --framework plain
+
+.PHONY: chords
+chords: .venv/ready  ## print how chords end, for each header, result backend and broker
+	@CHORDS=all $(RUN) pytest -q -s tests/runtime/test_chords.py -k whatever --framework plain
+	@CHORDS=all $(RUN) pytest -q -s tests/runtime/test_chords.py -k whatever --framework django
 
 .PHONY: sizes
 sizes: .venv/ready  ## print how many lines a bake has; fail above a ceiling

@@ -4,12 +4,13 @@ import argparse
 import sys
 import traceback
 
-from . import bake_time, crashes, dead_letters, discovery, errors, fetching, first_test
+from . import bake_time, crashes, dead_letters, delays, discovery, errors, fetching, first_test
 
 BENCHMARKS = {
     "bake_time": bake_time,
     "crashes": crashes,
     "dead_letters": dead_letters,
+    "delays": delays,
     "discovery": discovery,
     "errors": errors,
     "fetching": fetching,

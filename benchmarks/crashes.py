@@ -134,7 +134,7 @@ def _show_probe(probe: list[float], ping: list[float]) -> None:
 def _show_guard(seconds: dict[str, list[float]]) -> None:
     rows = [("broker", "each", "")]
     rows += [(name, f"{statistics.median(runs) * 1000:.1f} ms", "") for name, runs in seconds.items()]
-    print_table("What a delayed or redelivered task pays for the guard, in the main process", rows)
+    print_table("What a redelivered task pays for the guard, in the main process", rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A RabbitMQ of its own, in a folder of its own, for tests that stop and start their broker."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from . import servers
 from .unavailable import Unavailable
 
 START_SECONDS = 60.0
@@ -23,35 +23,39 @@ EPMD_PORT = "ERL_EPMD_PORT"
 class RabbitMQNode:
     """A node that listens on a free port of 127.0.0.1 and keeps its data between a stop and a start."""
 
-    def __init__(self, binary: Path, folder: Path, configuration: str) -> None:
+    def __init__(self, folder: Path, configuration: str, advanced: str) -> None:
         self.folder = folder
+        root = servers.root()
+        inside = Path("/", folder.relative_to(root)) if root else folder
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         self.process: subprocess.Popen[bytes] | None = None
-        self._command = [str(binary)]
+        self._enter = ["chroot", str(root)] if root else []
+        self._binary = servers.rabbitmq_binary()
         self._epmd_port = str(free_port())
         name = f"test-{uuid.uuid4().hex[:8]}@localhost"
         (folder / "enabled_plugins").write_text("[].\n")
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RABBITMQ_")},
-            "HOME": str(folder),
+            "HOME": str(inside),
             EPMD_PORT: self._epmd_port,
             "RABBITMQ_NODENAME": name,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
-            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-            "RABBITMQ_LOG_BASE": str(folder / "log"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            "RABBITMQ_MNESIA_BASE": str(inside / "data"),
+            "RABBITMQ_LOG_BASE": str(inside / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(inside / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(inside / "rabbitmq"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(inside / "advanced.config"),
         }
         (folder / "rabbitmq.conf").write_text(configuration)
+        (folder / "advanced.config").write_text(advanced)
 
     def start(self) -> None:
         log = (self.folder / "output").open("ab")
-        self.process = subprocess.Popen(
-            self._command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-        )
+        command = [*self._enter, str(self._binary)]
+        self.process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not _answers(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -60,8 +64,8 @@ class RabbitMQNode:
 
     def control(self, *words: str) -> None:
         """Run a command of `rabbitmqctl`."""
-        program = Path(self._command[0]).with_name("rabbitmqctl")
-        subprocess.run([str(program), *words], env=self._environment, check=True, capture_output=True)
+        command = [*self._enter, str(self._binary.with_name("rabbitmqctl")), *words]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
 
     def stop(self) -> None:
         """End it gently: what was confirmed is on disk."""
@@ -83,14 +87,16 @@ class RabbitMQNode:
 
 
 @contextmanager
-def rabbitmq_node(configuration: str = "") -> Iterator[RabbitMQNode]:
-    """Start a node with this text as its rabbitmq.conf, and lend it. End it afterwards, whatever it does then.
+def rabbitmq_node(configuration: str = "", advanced: str = "[].") -> Iterator[RabbitMQNode]:
+    """Start a node with this rabbitmq.conf and advanced.config, and lend it. Kill it afterwards.
 
     Raises:
         Unavailable: RabbitMQ is not installed, or does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="rabbitmq-", ignore_cleanup_errors=True) as folder:
-        node = RabbitMQNode(_binary(), Path(folder), configuration)
+    root = servers.root()
+    place = root / "tmp" if root else None
+    with tempfile.TemporaryDirectory(prefix="rabbitmq-", dir=place, ignore_cleanup_errors=True) as folder:
+        node = RabbitMQNode(Path(folder), configuration, advanced)
         try:
             node.start()
             yield node
@@ -108,15 +114,6 @@ def _environment_of(process: psutil.Process) -> dict[str, str]:
         return process.environ()
     except psutil.Error:  # another user's, or gone
         return {}
-
-
-def _binary() -> Path:
-    found = shutil.which("rabbitmq-server")
-    if found is None:
-        raise Unavailable("rabbitmq-server is not installed")
-    resolved = Path(found).resolve()
-    # Debian's is a wrapper that becomes the user of the machine's own node; the server itself lies beside it.
-    return resolved.parent / "rabbitmq-server"
 
 
 def _answers(port: int) -> bool:

@@ -1,6 +1,5 @@
 """A Redis of its own, in a folder of its own, ended by its process id."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from celery_runtime.testing.brokers import RedisServer
 
-from .unavailable import Unavailable
+from . import servers
 
 __all__ = ["RedisServer", "redis_server"]
 
@@ -20,11 +19,8 @@ def redis_server(*options: str) -> Iterator[RedisServer]:
     Raises:
         Unavailable: there is no `redis-server`.
     """
-    binary = shutil.which("redis-server")
-    if binary is None:
-        raise Unavailable("redis-server is not installed")
     with (
         tempfile.TemporaryDirectory(prefix="redis-", ignore_cleanup_errors=True) as folder,
-        RedisServer(Path(folder), *options, binary=binary) as server,
+        RedisServer(Path(folder), *options, binary=servers.redis_binary()) as server,
     ):
         yield server

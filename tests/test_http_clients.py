@@ -1,5 +1,6 @@
 """Exceptions that do not pickle, raised in real tasks, and a client that retries on its own."""
 
+import json
 import socket
 import threading
 from contextlib import closing
@@ -9,6 +10,7 @@ import pytest
 from celery_runtime.testing.http import AnsweringServer
 from scripts.baking import BakedProject
 
+from .runtime import errors_page
 from .workers import running_worker
 
 pytestmark = pytest.mark.baked
@@ -70,6 +72,14 @@ def test_a_refusal_is_told_apart_in_the_process_that_saw_it(library, project, br
                 assert len(server.times) == len(answers)
     assert worker.output().count("kind=external.unavailable") == 2
     assert "kind=external.rejected" in worker.output()
+
+
+def test_the_page_names_the_kinds_of_what_the_libraries_raise(project):
+    found = json.loads(project.run(project.python, "-P", errors_page.__file__, check=True).stdout)
+    told = {name: row.kind for row in errors_page.rows() for name in row.names()}
+    wrong = {name: kind for name, kind in found.items() if not f"{kind}.".startswith(f"{told[name]}.")}
+    assert not wrong
+    assert len(found) == len(told)
 
 
 def test_redis_py_retries_on_its_own_before_a_task_sees_an_error(project):

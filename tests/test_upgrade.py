@@ -17,7 +17,7 @@ OLD, NEW = "v1", "v2"  # tags of the template: an older one, and the template as
 DELETED = "shop/celery_tasks/ex1_try_except.py"
 EDITED = {
     "pyproject.toml": ('version = "0.1.0"', 'version = "0.2.0"'),
-    "shop/error_policy.py": ('"external": Retry(attempts=6', '"external": Retry(attempts=9'),
+    "shop/error_policy.py": ('"application": Retry(attempts=4', '"application": Retry(attempts=9'),
     "shop/queues.py": ("(DEFAULT_QUEUE),\n", '(DEFAULT_QUEUE),\n    priority_queue("mail"),\n'),
     "shop/settings.py": ('default="auto"', "default=2"),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from celery_runtime.testing.worker import WorkerProcess
 from scripts.baking import BakedProject, bake, clean_environment
 
 from .workers import running_worker
@@ -72,6 +73,13 @@ def test_pip_installs_it_and_a_wheel_works_elsewhere(tmp_path, redis_url):
         assert checked.returncode == 0
         line = "warning: celery_runtime:1: crm and shop have each installed one here, and the last one counts\n"
         assert line in checked.stdout
+        for words in (("queues",), ("dead-letters", "list")):
+            Installed(elsewhere, slug).celery(*words, cwd=elsewhere, check=True, CELERY_BROKER_URL=redis_url)
+    (elsewhere / "other.py").write_text(f"import celery\napp = celery.Celery('other', broker={redis_url!r})\n")
+    environment = clean_environment() | {"PYTHONPATH": str(elsewhere)}
+    with WorkerProcess("other", elsewhere / "log", python=other / "bin/python", environment=environment) as worker:
+        assert "INFO/MainProcess] log@" in worker.output()  # Celery's own format
+        assert "celery_runtime" not in worker.output()
 
 
 def test_a_library_that_is_not_the_one_beside_the_package_is_told(baked, tmp_path, redis_url):

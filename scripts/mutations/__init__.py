@@ -1,7 +1,7 @@
 """Ways to break the library and a project, one for each promise: a test must notice."""
 
 from ..baking import TEMPLATE
-from . import crashes, dead_letters, discovery, errors, outages, priorities, settings
+from . import chords, crashes, dead_letters, delays, discovery, errors, names, outages, priorities, settings
 from .mutation import Mutation
 
 __all__ = ["MUTATIONS", "RUNTIME_TESTS", "Mutation"]
@@ -16,4 +16,7 @@ MUTATIONS = (
     *dead_letters.MUTATIONS,
     *crashes.MUTATIONS,
     *outages.MUTATIONS,
+    *delays.MUTATIONS,
+    *names.MUTATIONS,
+    *chords.MUTATIONS,
 )

@@ -56,9 +56,11 @@ def notice(project: BakedProject, mutation: Mutation) -> list[str]:
 
 
 def end_processes_of(folder: Path) -> None:
-    """End what mutated code left running: each process whose folder for temporary files this is."""
-    for process in psutil.process_iter(["environ"]):
-        if (process.info["environ"] or {}).get("TMPDIR") == str(folder):
+    """End what mutated code left running: each process that has this folder for temporary files."""
+    for process in psutil.process_iter(["environ", "cmdline"]):
+        # A server that names itself anew overwrites its environment.
+        is_told = (process.info["environ"] or {}).get("TMPDIR") == str(folder)
+        if is_told or str(folder) in " ".join(process.info["cmdline"] or ()):
             process.kill()
 
 

@@ -108,7 +108,7 @@ MUTATIONS = (
         f"{RUNTIME}/worker/quarantine.py",
         """        if self._alone is not None:
             self._semaphore.release()
-            self._return_later(request)
+            self._deliver_later(request)
             return
 """,
         "",
@@ -301,7 +301,14 @@ MUTATIONS = (
         f"{RUNTIME}/worker/worker.py",
         "ONE_PRESS = 1.0",
         "ONE_PRESS = 60.0",
-        "test_a_second_ctrl_c",
+        "test_a_stop_gives_back_what_runs and Ctrl",
+    ),
+    Mutation(
+        "a stop at once does not wait for threads",
+        f"{RUNTIME}/worker/worker.py",
+        "            threading.Thread(target=self._end_by_force, daemon=True).start()",
+        "            pass",
+        "test_a_stop_gives_back_what_runs and threads",
     ),
     Mutation(
         "a SIGTERM after Ctrl+C bounds the time",
@@ -316,5 +323,12 @@ MUTATIONS = (
         'platforms.signals.ignore("SIGHUP")',
         "pass",
         "test_a_worker_that_is_to_stop",
+    ),
+    Mutation(
+        "a worker that never reached its broker stops without an error",
+        f"{RUNTIME}/worker/worker.py",
+        "if not self._takes_nothing and self.consumer.task_consumer:",
+        "if not self._takes_nothing:",
+        "test_shutdown and never_reached",
     ),
 )

@@ -22,14 +22,7 @@ MUTATIONS = (
         f"{RUNTIME}/worker/connection_loss.py",
         "        while self._not_requeued:",
         "        while False:",
-        "test_what_waits_for_its_time and embedded",
-    ),
-    Mutation(
-        "what was handed out anew is not given back",
-        f"{RUNTIME}/worker/consumer.py",
-        "        if qos is self.qos:  # else its connection is gone",
-        "        if True:  # else its connection is gone",
-        "test_a_message_whose_connection_is_gone",
+        "test_what_a_worker_holds and embedded",
     ),
     Mutation(
         "what follows a task waits for the broker",
@@ -37,6 +30,27 @@ MUTATIONS = (
         "            if amqp._callback_publish_retry.get():",
         "            if False and amqp._callback_publish_retry.get():",
         "test_the_next_step_of_a_chain and embedded",
+    ),
+    Mutation(
+        "a result waits for its place",
+        f"{RUNTIME}/worker/task_process.py",
+        "    backend.always_retry = True\n",
+        "",
+        "test_a_result_waits and not threads",
+    ),
+    Mutation(
+        "a result waits for its place in a thread too",
+        f"{RUNTIME}/worker/worker.py",
+        "            wait_for_results(sender.backend)",
+        "            pass",
+        "test_a_result_waits and threads",
+    ),
+    Mutation(
+        "one line tells that the results are away",
+        f"{RUNTIME}/worker/task_process.py",
+        "            return False\n        error =",
+        "            pass\n        error =",
+        "test_a_result_waits and prefork",
     ),
     Mutation(
         "a Redis that takes no writes for a while ends no worker",
@@ -107,13 +121,6 @@ MUTATIONS = (
         "def _announce_revoked(",
         "def _unused(",
         "test_what_has_expired_while",
-    ),
-    Mutation(
-        "a Redis that refuses for now does not keep a task from running alone",
-        f"{RUNTIME}/worker/quarantine.py",
-        "                if not refuses_for_now(error):\n                    raise\n",
-        "                raise\n",
-        "test_a_redis_that_takes_no_writes",
     ),
     Mutation(
         "a refusal for now is not the fault of a message",

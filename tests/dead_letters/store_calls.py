@@ -87,7 +87,8 @@ class OnRedis:
 class OnRabbitMQ:
     @cached_property
     def connection(self) -> Any:
-        connection = app.connection_for_write().clone(transport_options={"confirm_publish": False})
+        options = {**app.conf.broker_transport_options, "confirm_publish": False}
+        connection = app.connection_for_write().clone(transport_options=options)
         with connection.channel() as channel:
             app.amqp.queues[QUEUE].bind(channel).declare()
         return connection

@@ -52,11 +52,12 @@ Make = Callable[[str], Item]
 
 
 class Kind(NamedTuple):
-    """A kind of malformed message. `expected` is the kind of its dead letters."""
+    """A kind of malformed message. `expected` is the kind of its dead letters; `most` bounds how many are sent."""
 
     name: str
     expected: str
     make: Make
+    most: int = 100
 
 
 def valid(task: str, id_: str, *args: Any, **embed: Any) -> Message:

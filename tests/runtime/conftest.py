@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts import servers
+from scripts.unavailable import Unavailable
+
 from .sample import OVERLAYS, put_together
 
 pytest_plugins = ["celery_runtime.testing", "tests.runtime.lending"]
@@ -20,6 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    try:
+        servers.root()  # which makes it, before there are several processes
+    except Unavailable as error:
+        pytest.exit(str(error), 1 if os.environ.get("CI") == "true" else 0)
     folder = config.stash[FOLDER] = Path(tempfile.mkdtemp(prefix="celery-sample-"))
     put_together(folder, config.getoption("framework"))
     sys.path.insert(0, str(folder))

@@ -16,7 +16,7 @@ TASKS = """
         with Path("NOTES_FILE").open("a") as file:
             file.write(text + "\\n")
 
-    @app.task(queue="tasks", policy={"worker": Retry(attempts=5, base=0)})
+    @app.task(queue="tasks", policy={"": Retry(max_age="1h", base=0)})
     def poison(how):
         write(how)
         if how == "SIGKILL":
@@ -62,6 +62,10 @@ TASKS = """
         while not Path("NOTES_FILE.released").exists():
             time.sleep(0.02)
         write("ends")
+
+    @app.task(queue="tasks", rate_limit="12/m")
+    def limited(text):
+        write(text)
 
     @app.task(queue="tasks", acks_late=False)
     def early(seconds=1.5):

@@ -13,10 +13,12 @@ import pytest
 
 from celery_runtime import defaults
 from celery_runtime.dead_letters import DeadLetters
-from celery_runtime.testing.brokers import RedisServer, empty_broker, queues_of
+from celery_runtime.testing.brokers import RedisServer, empty_broker
 from celery_runtime.testing.project import ProjectCopy
 from celery_runtime.testing.worker import WorkerProcess
+from scripts import servers
 from scripts.rabbitmq import virtual_host
+from scripts.rabbitmq_node import rabbitmq_node
 from tests.availability import lent
 from tests.runtime.sample import PACKAGE
 
@@ -30,12 +32,23 @@ OF_NO_FRAMEWORK = {
         "ends_of_a_run",
         "engine_hooks",
         "errors",
+        "errors_page",
         "expiry",
         "guard",
         "health",
     ),
-    *("long_delays", "malformed_messages", "new_task", "own_errors", "policy_decisions", "priorities", "public_face"),
-    *("refusals", "selection", "shutdown", "time_limits", "tls", "two_apps", "urls"),
+    *(
+        "delays",
+        "leases",
+        "malformed_messages",
+        "new_task",
+        "own_errors",
+        "patience",
+        "policy_decisions",
+        "priorities",
+        "public_face",
+    ),
+    *("refusals", "results_away", "rights", "selection", "shutdown", "time_limits", "tls", "two_apps", "two_projects", "urls"),
 }
 open_services = ExitStack()
 
@@ -48,7 +61,10 @@ def is_lent(item: pytest.Item, framework: str) -> bool:
     if framework == "django" and item.path.stem.removeprefix("test_") in OF_NO_FRAMEWORK:
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    brokers = {parameters[name] for name in PARAMETRIZED if name in parameters} - {"embedded"}
+    brokers = {parameters[name] for name in PARAMETRIZED if name in parameters}
+    if servers.root() and not brokers:
+        return False  # it has nothing to do with the version of a server
+    brokers -= {"embedded"}
     # RabbitMQ takes long: with Django, only what is of Django and what has a worker of the sample itself is run on it.
     lent_by_us = framework == "plain" or item.path.parent.name == "django" or item.path.stem == "test_guards"
     return all(f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers)
@@ -59,7 +75,7 @@ def embedded_server() -> Iterator[RedisServer]:
     """Lend a server such as the embedded broker, in a folder of its own."""
     with (
         tempfile.TemporaryDirectory(prefix="celery-server-", ignore_cleanup_errors=True) as folder,
-        RedisServer(Path(folder)) as server,
+        RedisServer(Path(folder), binary=servers.redis_binary() if servers.root() else None) as server,
     ):
         yield server
 
@@ -74,8 +90,11 @@ def server() -> Iterator[RedisServer]:
 @cache
 def rabbitmq_url() -> str:
     """Return the URL of the virtual host of this process."""
-    given = os.environ.get("TEST_RABBITMQ_URL")
-    return given or str(open_services.enter_context(lent(virtual_host())))
+    if given := os.environ.get("TEST_RABBITMQ_URL"):
+        return given
+    if servers.root():
+        return str(open_services.enter_context(lent(rabbitmq_node())).url)
+    return str(open_services.enter_context(lent(virtual_host())))
 
 
 def pytest_unconfigure() -> None:
@@ -90,7 +109,7 @@ def lent_broker(name: str) -> Iterator[str]:
             yield own.url
         return
     url = rabbitmq_url() if name == "rabbitmq" else os.environ["TEST_REDIS_URL"]
-    with empty_broker(url, queues_of(app())) as lent_url:
+    with empty_broker(url, app()) as lent_url:
         yield lent_url
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,9 +66,38 @@ def test_what_is_stated_wins_over_each_protective_setting(framework, broker, tmp
     path = f"{tmp_path}{os.pathsep}{Path(celery_runtime.__path__[0]).parent}"
     environment = {**os.environ, "PYTHONPATH": path, "BROKER": broker}
     command = [sys.executable, "-c", CODE, framework]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert len(rows) > 20
     assert [name for name, stated_wins, _ in rows if not stated_wins] == []
     assert [name for name, _, default_holds in rows if not default_holds] == []
+
+
+BOTH = {
+    "task_acks_late": False,
+    "task_create_missing_queues": True,
+    "worker_prefetch_multiplier": 4,
+    "broker_connection_retry": False,
+}
+UNDOING = {
+    "redis://127.0.0.1:1/0": {"global_keyprefix": "", "ack_emulation": False, "priority_steps": list(range(10))},
+    "amqp://127.0.0.1:1//": {"confirm_publish": False},
+}
+
+
+@pytest.mark.parametrize("broker", UNDOING, ids=["redis", "rabbitmq"])
+def test_settings_that_undo_a_promise_are_named(broker, copy):
+    copy.write_note_task()
+    silent = copy.celery("tasks", "check", CELERY_BROKER_URL=broker)
+    assert "undoes" not in silent.stdout
+    delivery = {"task_default_delivery_mode": "transient"}
+    copy.configure(**BOTH, **delivery, broker_transport_options=UNDOING[broker])
+    told = copy.celery("tasks", "check", CELERY_BROKER_URL=broker)
+    assert told.returncode == 0, told.stdout + told.stderr
+    named = re.findall(r"shop/settings.py:(\d+): (\w+) undoes", told.stdout)
+    assert {name for _, name in named} == {*BOTH, *UNDOING[broker], *(delivery if "amqp" in broker else ())}
+    lines = (copy.root / "shop/settings.py").read_text().splitlines()
+    assert all(name in lines[int(number) - 1].lower() for number, name in named)

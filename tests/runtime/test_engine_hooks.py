@@ -1,9 +1,13 @@
 """The machinery uses private parts of Celery and kombu. When one changes, this fails and names it."""
 
 import inspect
+import itertools
+import re
 
+import amqp.channel
 import amqp.method_framing
 import amqp.serialization
+import amqp.spec
 import celery.app.amqp
 import kombu
 import kombu.connection
@@ -16,6 +20,7 @@ from celery import _state
 from celery.app import trace
 from celery.app.task import Context
 from celery.apps.worker import Worker
+from celery.backends.base import Backend
 from celery.backends.redis import ResultConsumer
 from celery.concurrency.asynpool import AsynPool
 from celery.worker import strategy
@@ -25,7 +30,10 @@ from kombu import Connection
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.transport.virtual.base import BrokerState
 
+from celery_runtime.brokers.rabbitmq_names import NAMES
+
 REDIS = kombu.transport.redis.Channel
+POLLER = kombu.transport.redis.MultiChannelPoller
 
 ENSURE_CONNECTION = (
     "(self, errback=None, max_retries=None, interval_start=2, interval_step=2, interval_max=30, "
@@ -41,7 +49,13 @@ SIGNATURES = {
     REDIS._do_restore_message: "(self, payload, exchange, routing_key, pipe, leftmost=False)",
     kombu.transport.redis.QoS.append: "(self, message, delivery_tag)",
     ResultConsumer._drain_one: "(self, pubsub, timeout)",
+    celery.Celery._get_backend: "(self)",
+    Backend._fail_chain: "(self, chain, exc, traceback=None, store_result=True, state='FAILURE')",
+    Backend.chord_error_from_stack: "(self, callback, exc=None)",
     celery.Celery._warn_duplicate_task_name: "(self, name, existing, new, consequence)",
+    amqp.Channel.send_method: (
+        "(self, sig, format=None, args=None, content=None, wait=None, callback=None, returns_tuple=False)"
+    ),
     Consumer.on_unknown_task: "(self, body, message, exc)",
     Consumer.create_task_handler: f"(self, promise={vine.promise!r})",
     Consumer.apply_eta_task: "(self, task)",
@@ -113,10 +127,35 @@ def test_self_retry_leaves_its_limit_on_the_task():
     assert "self.override_max_retries = max_retries" in inspect.getsource(celery.Task.retry)
 
 
-def test_the_strategy_calls_back_the_consumer_when_a_message_is_due():
+def test_the_strategy_holds_a_request_by_its_eta_alone():
     source = inspect.getsource(strategy.default)
-    assert "apply_eta_task = consumer.apply_eta_task" in source
-    assert "limit_post_eta = consumer._limit_post_eta" in source
+    assert "if req.eta:" in source
+    assert "if eta and bucket:" in source
+    assert "if eta:" in source
+
+
+def test_all_that_is_published_on_rabbitmq_is_published_by_one_function():
+    assert amqp.Channel.basic_publish is amqp.Channel._basic_publish
+    assert "self._basic_publish(*args, **kwargs)" in inspect.getsource(amqp.Channel.basic_publish_confirm)
+
+
+def test_the_names_of_queues_and_exchanges_come_first_in_what_is_sent():
+    sent = re.findall(
+        r"send_method\(\s*spec\.(\w+)\.(\w+), argsig,\s*\(\s*0, ([\w, ]+)", inspect.getsource(amqp.channel)
+    )
+    found = {}
+    for group, method, arguments in sent:
+        names = itertools.takewhile({"queue", "exchange", "destination", "source"}.__contains__, arguments.split(", "))
+        found[getattr(getattr(amqp.spec, group), method)] = len(list(names))
+    assert {method: number for method, number in found.items() if number} == NAMES
+    assert "(0, exchange, routing_key, mandatory, immediate)" in inspect.getsource(amqp.Channel._basic_publish)
+    declared = inspect.getsource(amqp.Channel.queue_declare)
+    assert re.search(r"nowait, arguments\),\s*\)", declared)
+
+
+def test_the_transport_of_redis_has_its_qos_requeue_what_nobody_renews():
+    for look in ("on_poll_init", "maybe_restore_messages"):
+        assert "channel.qos.restore_visible(" in inspect.getsource(getattr(POLLER, look))
 
 
 def test_messages_are_sent_by_one_function_that_an_amqp_class_can_wrap():

@@ -36,14 +36,19 @@ def test_the_environment_overrides_the_settings(copy):
     assert copy.run(code, **given).split() == list(given.values())
 
 
+OPTIONS = "from PACKAGE import app; print(app.conf.broker_transport_options)"
+
+
 def test_each_broker_has_the_options_that_it_needs(copy):
-    code = "from PACKAGE import app; print(app.conf.broker_transport_options, app.conf.task_time_limit, sep='|')"
-    options, time_limit = copy.run(code).split("|")
-    redis = ast.literal_eval(options)
+    redis = ast.literal_eval(copy.run(OPTIONS))
     assert redis["global_keyprefix"] == f"{copy.package}:"
-    assert redis["visibility_timeout"] > int(time_limit)
-    rabbitmq, _ = copy.run(code, CELERY_BROKER_URL="amqp://somewhere//").split("|")
-    assert ast.literal_eval(rabbitmq) == {"confirm_publish": True}
+    rabbitmq = ast.literal_eval(copy.run(OPTIONS, CELERY_BROKER_URL="amqp://somewhere//"))
+    assert rabbitmq == {"confirm_publish": True, "project": copy.package}
+
+
+def test_a_time_limit_does_not_change_the_lease(copy):
+    limits = {"CELERY_TASK_TIME_LIMIT": "7200", "CELERY_TASK_SOFT_TIME_LIMIT": "7000"}
+    assert ast.literal_eval(copy.run(OPTIONS, **limits))["visibility_timeout"] == 60
 
 
 ASK = "from PACKAGE import app; print(app.conf.worker_concurrency)"

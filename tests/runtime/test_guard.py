@@ -5,10 +5,9 @@ import signal
 from types import SimpleNamespace
 
 import pytest
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import ReadOnlyError
 
 from celery_runtime.worker.consumer import Consumer
-from celery_runtime.worker.quarantine import Quarantine
 
 from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish, take_long
 
@@ -76,9 +75,10 @@ def test_to_be_delivered_again_and_again_is_no_guilt(project, start):
     assert dead_letters(project) == []
 
 
-def test_a_pool_without_processes_runs_what_was_delayed(project, start):
+def test_a_pool_without_processes_runs_what_was_redelivered(project, start):
+    publish(project, *(f"note.delay('{number}')" for number in range(4)))
+    give_back(project, number=4)
     worker = start("--pool", "solo")
-    publish(project, *(f"note.apply_async(('{number}',), countdown=0.1)" for number in range(4)))
     worker.wait_for(lambda: len(project.notes()) == 4)
 
 
@@ -99,20 +99,6 @@ def test_a_task_that_deploys_have_interrupted_is_no_lost_one(project, start):
         os.killpg(worker.process.pid, signal.SIGTERM)
         assert worker.process.wait(timeout=60) == 0
     assert lost_runs(project, "interrupted") == 0
-
-
-def test_a_redis_that_takes_no_writes_just_then_does_not_keep_a_task_from_running_alone():
-    # The refusal of a fetch, a moment before, would make the worker wait for Redis: too rare to cause it.
-    def refuse(_tag):
-        raise OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
-
-    begun = []
-    quarantine = Quarantine.__new__(Quarantine)
-    quarantine._begin = begun.append
-    message = SimpleNamespace(channel=SimpleNamespace(renew=refuse), delivery_tag="tag")
-    quarantine._alone = request = SimpleNamespace(message=message, name="task", id="id")
-    quarantine._begin_when_alone(request)
-    assert begun == [request]
 
 
 def test_a_refusal_for_now_is_not_the_fault_of_the_message():

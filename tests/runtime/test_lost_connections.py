@@ -194,18 +194,18 @@ def test_a_worker_that_is_stopped_while_its_broker_is_away_loses_nothing(project
 
 
 @pytest.mark.parametrize("broker_url", ["embedded", "redis"], indirect=True)
-def test_what_waits_for_its_time_while_redis_is_away_is_handed_out_anew(project, line, tmp_path):
+def test_what_a_worker_holds_as_it_loses_redis_is_given_back_at_once(project, line, tmp_path):
     never_time_out(project)
     worker = WorkerProcess(project.package, tmp_path / "worker.log", environment=project.environment)
     worker.command.remove("--without-gossip")  # Celery closes more connections then, in another order
     with worker:
-        publish(project, "note.apply_async(('later',), countdown=4)")
-        worker.wait_for(lambda: "ex2_note.note" in worker.output().split(" ready.")[1])
+        publish(project, "limited.delay('first')", "limited.delay('later')")
+        worker.wait_for(lambda: worker.output().count(" received") == 2)
         line.cut()
         worker.wait_for(lambda: "waits for its broker" in worker.output())
         line.mend()
         worker.wait_for(lambda: "later" in project.notes())
-    assert project.notes() == ["later"]
+    assert project.notes() == ["first", "later"]
     assert '"level": "critical"' not in worker.output()
 
 

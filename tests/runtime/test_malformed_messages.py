@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from scripts import servers
+
 from .lending import BROKERS, running_copy
 
 TASKS = """
@@ -120,3 +122,50 @@ def test_what_celery_does_not_expect_does_not_end_the_worker(copy, start):
     """)
     worker.wait_for(lambda: copy.notes() == ["after it"])
     assert json.loads(copy.run(LIST)) == ["message.malformed"]
+
+
+def test_whoever_waits_for_a_rejected_message_is_told(running):
+    copy, _ = running
+    printed = copy.run(
+        SEND.partition("def malformed")[0]
+        + """
+    import json
+
+    app.finalize()
+    rejected = dict(
+        unknown=dict(task="nobody.has_it"),
+        unknown_in_chain=dict(
+            task="nobody.has_it",
+            body=b'[[], {}, {"chain": [{"task": "PACKAGE.celery_tasks.ex1.note", "options": {"task_id": "next"}}]}]',
+        ),
+        refused=dict(properties=dict(content_type="application/x-python-serialize", content_encoding="binary")),
+        undecodable=dict(body=b'[["bad'),
+        compressed=dict(compression="zlib"),
+        header=dict(timelimit="zz"),
+        deep=dict(body=b"[[" + b"[" * 900 + b"]" * 900 + b"], {}, {}]"),
+        large=dict(body=b'[["' + b"x" * 2**24 + b'"], {}, {}]'),
+    )
+    if not TAKES_ALL:
+        del rejected["large"]
+    for name, stated in rejected.items():
+        send(id=name, **stated)
+    told = dict()
+    for name in (*rejected, "next"):
+        told[name] = repr(app.AsyncResult(name).get(timeout=10, propagate=False))
+    print(json.dumps(told))
+    """.replace("TAKES_ALL", str(servers.root() is None))  # RabbitMQ 4 takes none so large
+    )
+    told = json.loads(printed)
+    reasons = {
+        "unknown": "never registered",
+        "unknown_in_chain": "never registered",
+        "next": "never registered",
+        "refused": "message.refused_content",
+        "undecodable": "message.undecodable",
+        "compressed": "message.undecodable",
+        "header": "message.malformed: its timelimit",
+        "deep": "message.too_large",
+        "large": "message.too_large",
+    }
+    assert len(told) == len(reasons) - bool(servers.root())
+    assert {name: why for name, why in told.items() if reasons[name] not in why} == {}

@@ -1,7 +1,10 @@
+import itertools
 import math
 
+import pytest
+
 from celery_runtime.errors.verdict import Verdict
-from celery_runtime.retry.policy import Failures, Policy
+from celery_runtime.retry.policy import Failures, Policy, most_runs, seconds_of
 from shop.error_policy import MAX_AGE, POLICY, Fail, Retry, Wait
 
 NOW = 1_000_000.0
@@ -9,10 +12,12 @@ TABLE = Policy(
     {
         "network": Retry(attempts=3, base=10, cap=60),
         "network.tls": Fail(),
-        "external.busy": Wait(max_age=100),
+        "external.busy": Wait(max_age="100s"),
+        "database": Retry(max_age="2m", base=0),
+        "application": Retry(attempts=3, max_age=120, base=0),
         "unexpected": Retry(attempts=1000, base=1, cap=60),
     },
-    max_age=1000,
+    max_age="1000s",
 )
 
 
@@ -37,6 +42,34 @@ def test_the_longest_prefix_decides():
 def test_three_attempts_are_three_runs_in_all():
     assert delay("network.dns", count=2) is not None
     assert delay("network.dns", count=3) is None
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"), {"90s": 90, "30m": 1800, "6h": 21600, "1d": 86400, "90": 90, 0.5: 0.5}.items()
+)
+def test_a_time_is_a_number_of_seconds_or_has_a_unit(time, seconds):
+    assert seconds_of(time) == seconds
+
+
+def test_a_retry_is_bounded_by_number_or_by_time_or_by_both():
+    assert delay("database", count=10_000, age=120) is not None
+    assert delay("database", age=121) is None
+    assert delay("database", retry_after=121) is None
+    assert delay("application", count=2, age=120) is not None
+    assert delay("application", count=3) is None
+    assert delay("application", age=121) is None
+    unbounded = {"": Retry(base=0)}  # five runs: it would never end
+    assert delay("network", count=4, override=unbounded) is not None
+    assert delay("network", count=5, override=unbounded) is None
+
+
+def test_what_crashes_its_worker_runs_five_times_where_its_rule_counts_no_runs():
+    for rule in (Retry(max_age="1d"), Wait(), Retry(attempts=5)):
+        for kind, row in itertools.product(("worker.lost", "worker.memory"), ("", "worker")):
+            assert delay(kind, count=4, override={row: rule}) is not None
+            assert delay(kind, count=5, override={row: rule}) is None
+    assert delay("worker.lost", count=5, override={"": Retry(attempts=6)}) is not None
+    assert most_runs(Fail(), "worker.lost") == 1
 
 
 def test_the_delay_is_a_random_part_of_one_that_doubles_up_to_a_cap():
@@ -76,7 +109,7 @@ def test_a_task_has_the_last_word():
 
 
 def test_the_table_of_this_project_is_sound():
-    assert Policy(POLICY, MAX_AGE).max_age == MAX_AGE
+    assert Policy(POLICY, MAX_AGE).max_age == 6 * 60 * 60
 
 
 def test_it_tries_again_what_may_pass_and_nothing_else():

@@ -161,7 +161,7 @@ def test_depths_are_shown_by_priority(copy, broker_url):
     )
     for _ in range(2):  # looking must not change what is there
         done = copy.celery("queues", "--json", CELERY_BROKER_URL=broker_url)
-        [depth] = json.loads(done.stdout)
+        [depth] = json.loads(done.stdout)["queues"]
         assert (depth["queue"], depth["total"]) == ("tasks", 4)
         by_priority = {level: count for level, count in depth["by_priority"].items() if count}
         assert by_priority == {"0": 1, "5": 1, "9": 2}

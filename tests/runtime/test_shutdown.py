@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from celery_runtime.testing.worker import WorkerProcess
 
-from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish, take_long
+from .crash_tasks import dead_letters, give_back, lost_runs, prepare, publish, release, take_long
 
 
 @pytest.fixture
@@ -85,17 +86,66 @@ def test_ctrl_c_lets_what_runs_end_also_where_it_is_passed_on(project, start):
     assert project.notes() == ["begins", "ends"]
 
 
-def test_a_second_ctrl_c_gives_back_what_runs(project, start):
+# Each with the seconds to the next one. Ctrl+C goes to all that runs in a terminal.
+STOPS = {
+    "two Ctrl+C": [(os.killpg, signal.SIGINT, 1.1), (os.killpg, signal.SIGINT, 0)],
+    "SIGQUIT": [(os.kill, signal.SIGQUIT, 0)],
+    "SIGQUIT to all": [(os.killpg, signal.SIGQUIT, 0)],
+    "two SIGTERM": [(os.kill, signal.SIGTERM, 0.2), (os.kill, signal.SIGTERM, 0)],
+}
+
+
+@pytest.mark.parametrize(
+    ("pool", "stop"),
+    [("prefork", stop) for stop in STOPS if stop != "SIGQUIT"]
+    + [(pool, stop) for pool in ("threads", "solo") for stop in ("two Ctrl+C", "SIGQUIT")],
+)
+def test_a_stop_gives_back_what_runs(project, start, pool, stop):
     take_long(project)
-    publish(project, "sleeper.delay(30)")
-    worker = start()
+    publish(project, "long_at_first.apply_async(task_id='one')")
+    give_back(project)  # or the run would not be noted
+    project.configure(worker_exit_timeout=2.0)
+    worker = start("--pool", pool, CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "begins" in project.notes())
-    worker.process.send_signal(signal.SIGINT)
-    time.sleep(1.1)
-    worker.process.send_signal(signal.SIGINT)
-    worker.process.wait(timeout=60)
+    for send, number, seconds in STOPS[stop]:
+        send(worker.process.pid, number)
+        time.sleep(seconds)
+    worker.process.wait(timeout=20)
+    assert project.notes() == ["begins"]
     second = start()
-    second.wait_for(lambda: project.notes() == ["begins", "begins"])
+    second.wait_for(lambda: "ends" in project.notes())
+    assert project.notes() == ["begins", "begins", "ends"]
+    assert dead_letters(project) == []
+    second.wait_for(lambda: lost_runs(project, "one") == 0)
+
+
+@pytest.mark.parametrize(("pool", "state"), [("prefork", "REVOKED"), ("threads", "SUCCESS"), ("solo", "SUCCESS")])
+def test_a_task_that_is_revoked_while_it_runs_succeeds_only_where_it_has_ended(project, start, pool, state):
+    take_long(project)
+    task_id = str(uuid.uuid4())  # results may be on a server that other tests share
+    publish(project, f"held.apply_async(task_id='{task_id}')")
+    worker = start("--pool", pool)
+    worker.wait_for(lambda: "begins" in project.notes())
+    project.run(f"from PACKAGE import app; app.control.revoke('{task_id}', terminate=True)")
+    if pool != "prefork":  # what runs in a thread cannot be ended
+        release(project)
+    asked = f"import time\nfrom PACKAGE import app\nresult = app.AsyncResult('{task_id}')\n"
+    told = project.run(f"{asked}while not result.ready(): time.sleep(0.1)\nprint(result.state)")
+    assert told.strip() == state
+    assert ("ends" in project.notes()) == (state == "SUCCESS")
+
+
+def test_a_worker_that_never_reached_its_broker_stops(copy):
+    environment = {**copy.environment, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
+    worker = WorkerProcess(copy.package, copy.root / "worker.log", environment=environment)
+    worker.launch()
+    try:
+        worker.wait_for(lambda: "waits for its broker" in worker.output())
+        worker.stop_gently()
+    finally:
+        worker.stop()
+    assert worker.process.returncode == 0
+    assert "Error in timer" not in worker.output()
 
 
 def test_a_sigterm_after_ctrl_c_bounds_the_time(project, start):
@@ -127,13 +177,13 @@ def test_a_worker_that_is_to_stop_does_not_start_anew(project, tmp_path, numbers
 
 def test_a_task_that_is_acknowledged_early_is_a_dead_letter_when_it_is_interrupted(project, start):
     take_long(project)
-    publish(project, "early.apply_async((30,), task_id='one')")
+    publish(project, "early.apply_async((30,), task_id='early')")
     worker = start(CELERY_SOFT_SHUTDOWN_TIMEOUT="1")
     worker.wait_for(lambda: "early" in project.notes())
     worker.process.terminate()
     assert worker.process.wait(timeout=60) == 0
     assert [entry["kind"] for entry in dead_letters(project)] == ["worker.lost"]
-    assert project.run("from PACKAGE import app; print(app.AsyncResult('one').state)").strip() == "FAILURE"
+    assert project.run("from PACKAGE import app; print(app.AsyncResult('early').state)").strip() == "FAILURE"
 
 
 def test_a_thread_that_is_interrupted_counts_for_nothing_and_its_task_runs_again(project, start):

@@ -1,20 +1,32 @@
-"""Servers behind TLS: certificate and host name are verified by all that connects, unless the URL states otherwise."""
+"""Servers behind TLS: certificate and host name are verified by all that connects, unless the URL states otherwise.
 
+`make tls` prints the table.
+"""
+
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import redis
 
+from celery_runtime.testing.worker import WorkerProcess
 from scripts.rabbitmq_node import free_port, rabbitmq_node
 from tests.availability import lent, unavailable
 
 HOST = "127.0.0.1"
-PUBLISH = "from PACKAGE.celery_tasks.ex1_note import note; print(note.delay('by TLS').id)"
+# The name that a certificate is for, and the days for which it holds.
+SIGNED = {
+    "server": (f"IP:{HOST}", "1"),
+    "expired": (f"IP:{HOST}", "-1"),
+    "stranger": ("DNS:stranger.example", "1"),
+    "client": ("DNS:client", "1"),
+}
 
 
 def openssl(*arguments: str, folder: Path) -> None:
@@ -23,19 +35,19 @@ def openssl(*arguments: str, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory) -> Path:
-    """A folder with two authorities, `ca` and `other`, and what `ca` has signed: `server`, `stranger` and `client`."""
+    """A folder with two authorities, `ca` and `other`, and what `ca` has signed."""
     if shutil.which("openssl") is None:
         unavailable("openssl is not installed")
     folder = tmp_path_factory.mktemp("certificates")
     for name in ("ca", "other"):
         key = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key")
         openssl("req", "-x509", *key, "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2", folder=folder)
-    for name, host in (("server", f"IP:{HOST}"), ("stranger", "DNS:stranger.example"), ("client", "DNS:client")):
+    for name, (host, days) in SIGNED.items():
         key = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key")
         openssl("req", *key, "-out", f"{name}.csr", "-subj", f"/CN={name}", folder=folder)
         (folder / "extensions").write_text(f"subjectAltName={host}\n")
         signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extensions")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", "1", *signed, folder=folder)
+        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", "-days", days, *signed, folder=folder)
     for path in folder.iterdir():
         path.chmod(0o644)
     return folder
@@ -84,67 +96,76 @@ def rabbitmq_behind_tls(folder: Path, name: str, asks: bool = False) -> Iterator
 SERVERS = {"redis": redis_behind_tls, "rabbitmq": rabbitmq_behind_tls}
 
 
-@pytest.mark.parametrize("broker", SERVERS)
-def test_a_server_is_verified_by_all_that_connects(broker, certificates, copy, start, server):
-    ca, other = certificates / "ca.pem", certificates / "other.pem"
+TRUST, OWN = "?ssl_ca_certs={0}/ca.pem", "&ssl_certfile={0}/client.pem&ssl_keyfile={0}/client.key"
+# The certificate of the server, whether it asks for one, the options of the URL, and what is told; empty if all works.
+CASES = {
+    "the right authority": ("server", False, TRUST, ""),
+    "no authority": ("server", False, "", "certificate verify failed"),
+    "another authority": ("server", False, "?ssl_ca_certs={0}/other.pem", "certificate verify failed"),
+    "another name": ("stranger", False, TRUST, "IP address mismatch"),
+    "expired": ("expired", False, TRUST, "certificate has expired"),
+    "a certificate of the client": ("server", True, TRUST + OWN, ""),
+    "none of the client": ("server", True, TRUST, "refused"),
+    "not verified": ("expired", False, "?ssl_cert_reqs=none", ""),
+    "any name": ("stranger", False, TRUST + "&ssl_check_hostname=false", ""),
+}
+REFUSED = ("certificate required", "Connection reset", "closed", "EOF", "Broken pipe", "handshake failure")
+PUBLISH = "from PACKAGE.celery_tasks.ex1_note import note; note.delay('published')"
+ASK_RESULTS = "from PACKAGE import app; app.backend.get('key')"
+SCHEDULE = """
+SCHEDULE = {"often": {"task": "shop.celery_tasks.ex1_note.note", "schedule": 0.5, "args": ("scheduled",)}}
+"""
+
+
+def told_by(run, *arguments: str, **environment: str) -> str:
+    """Return what a process says that fails, and nothing of one that succeeds."""
+    try:
+        done = run(*arguments, **environment)
+    except AssertionError as error:
+        return str(error)
+    return "" if isinstance(done, str) or done.returncode == 0 else str(done.stderr)
+
+
+# A node of RabbitMQ takes seconds to start; `make tls` starts one for each row.
+RARE = () if os.environ.get("TLS_ROWS") == "all" else ("no authority", "another authority", "not verified")
+ROWS = [(broker, case) for broker in SERVERS for case in CASES if broker == "redis" or case not in RARE]
+
+
+@pytest.mark.parametrize(("broker", "case"), ROWS)
+def test_the_table(broker, case, certificates, copy, server):
+    name, asks, options, refusal = CASES[case]
     copy.write_note_task()
-    with SERVERS[broker](certificates, "server") as url:
-        results = url if broker == "redis" else server.url_of(3)
-        trusting = {"CELERY_BROKER_URL": f"{url}?ssl_ca_certs={ca}", "CELERY_RESULT_BACKEND": results}
-        if broker == "redis":
-            trusting["CELERY_RESULT_BACKEND"] += f"?ssl_ca_certs={ca}"
-        copy.run(PUBLISH, **trusting)
-        assert copy.celery("queues", **trusting).returncode == 0
-        worker = start(**trusting)
-        worker.wait_for(lambda: copy.notes() == ["by TLS"])
-        for distrusted in (url, f"{url}?ssl_ca_certs={other}"):
-            urls = {**trusting, "CELERY_BROKER_URL": distrusted}
-            told = copy.celery("queues", **urls)
-            assert (told.returncode, "certificate verify failed" in told.stderr) == (1, True), told.stderr
-            with pytest.raises(AssertionError, match="certificate verify failed"):
-                copy.run(PUBLISH, **urls)
-        unverified = {**trusting, "CELERY_BROKER_URL": f"{url}?ssl_cert_reqs=none"}
-        assert copy.celery("queues", **unverified).returncode == 0
-
-
-@pytest.mark.parametrize("broker", SERVERS)
-def test_the_name_of_a_server_is_verified(broker, certificates, copy, server):
-    copy.write_note_task()
-    with SERVERS[broker](certificates, "stranger") as url:
-        urls = {"CELERY_BROKER_URL": f"{url}?ssl_ca_certs={certificates / 'ca.pem'}"}
-        urls["CELERY_RESULT_BACKEND"] = server.url_of(3)
-        told = copy.celery("queues", **urls)
-        assert told.returncode == 1
-        assert "IP address mismatch" in told.stderr
-        urls["CELERY_BROKER_URL"] += "&ssl_check_hostname=false"
-        assert copy.celery("queues", **urls).returncode == 0
-
-
-def test_the_server_of_the_results_is_verified(certificates, copy, server):
-    copy.write_note_task()
-    ask = "from PACKAGE import app; app.backend.get('key'); print('trusted')"
-    with redis_behind_tls(certificates, "server") as url:
-        urls = {
-            "CELERY_BROKER_URL": server.url,
-            "CELERY_RESULT_BACKEND": f"{url}?ssl_ca_certs={certificates / 'ca.pem'}",
-        }
-        assert copy.run(ask, **urls) == "trusted\n"
-        with pytest.raises(AssertionError, match="certificate verify failed"):
-            copy.run(ask, **{**urls, "CELERY_RESULT_BACKEND": url})
-    with redis_behind_tls(certificates, "stranger") as url:
-        urls["CELERY_RESULT_BACKEND"] = f"{url}?ssl_ca_certs={certificates / 'ca.pem'}"
-        with pytest.raises(AssertionError, match="IP address mismatch"):
-            copy.run(ask, **urls)
-
-
-@pytest.mark.parametrize("broker", SERVERS)
-def test_a_server_that_asks_for_a_certificate_gets_it(broker, certificates, copy, server):
-    copy.write_note_task()
-    with SERVERS[broker](certificates, "server", asks=True) as url:
-        urls = {"CELERY_BROKER_URL": f"{url}?ssl_ca_certs={certificates / 'ca.pem'}"}
-        urls["CELERY_RESULT_BACKEND"] = server.url_of(3)
-        assert copy.celery("queues", **urls).returncode == 1
-        own = f"&ssl_certfile={certificates / 'client.pem'}&ssl_keyfile={certificates / 'client.key'}"
-        urls["CELERY_BROKER_URL"] += own
-        done = copy.celery("queues", **urls)
-        assert done.returncode == 0, done.stderr
+    (copy.root / "shop/schedule.py").write_text(SCHEDULE)
+    seen = {}
+    with SERVERS[broker](certificates, name, asks=asks) as bare:
+        url = bare + options.format(certificates)
+        results = url if broker == "redis" and "check_hostname" not in url else server.url_of(3)
+        urls = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": results}
+        seen["publisher"] = told_by(copy.run, PUBLISH, **urls)
+        seen["command"] = told_by(copy.celery, "queues", **urls)
+        if results == url:
+            seen["results"] = told_by(copy.run, ASK_RESULTS, **{**urls, "CELERY_BROKER_URL": server.url_of(4)})
+        environment = {**copy.environment, **urls}
+        worker = WorkerProcess("shop", copy.root / "worker.log", environment=environment)
+        beat = WorkerProcess("shop", copy.root / "beat.log", command="beat", environment=environment)
+        beat.command += ["--schedule", str(copy.root / "beat-schedule")]
+        with ExitStack() as running:
+            for process in (worker, beat):
+                process.launch()
+                running.callback(process.stop)
+            if refusal:
+                worker.wait_for(lambda: "waits for its broker" in worker.output())
+                beat.wait_for(lambda: '"level": "error"' in beat.output())
+            else:
+                worker.wait_for(lambda: {"published", "scheduled"} <= set(copy.notes()))
+            seen["worker"], seen["beat"] = (process.output() if refusal else "" for process in (worker, beat))
+            probe = [sys.executable, "-I", "-S", str(copy.root / "celery_runtime/health.py"), "ready"]
+            asked = subprocess.run(probe, env=worker.environment, capture_output=True, text=True, check=False)
+            seen["probe"] = asked.stdout + asked.stderr if asked.returncode else ""
+    print(
+        f"\n{broker:9}{case:28}", *(f"{who} {'refused' if told else 'works'}" for who, told in seen.items()), sep=" | "
+    )
+    expected = {"": [""], "refused": REFUSED}.get(refusal, [refusal])
+    assert [who for who, told in seen.items() if bool(told) != bool(refusal)] == []
+    del seen["probe"]  # which says what the worker waits for, and not why
+    assert [who for who, told in seen.items() if not any(text in told for text in expected)] == [], seen

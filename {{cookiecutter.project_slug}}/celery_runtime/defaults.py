@@ -1,7 +1,7 @@
 """The protective settings of Celery, each once, with its reason. What your settings state wins over any of them.
 
-They are computed from what you state: the transport options from the broker's URL, the visibility timeout from the time
-limits. `broker_transport_options` and `result_backend_transport_options` are merged option by option.
+They are computed from what you state: the transport options from the broker's URL. `broker_transport_options` and
+`result_backend_transport_options` are merged option by option.
 
 Source: https://docs.celeryq.dev/en/stable/userguide/configuration.html, under the name of each setting.
 """
@@ -16,7 +16,7 @@ from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.environment import ConfigurationError
 
 TIME_LIMIT, SOFT_TIME_LIMIT = 300, 270  # seconds
-MARGIN = 60  # seconds for the wait before a task starts, and for its end after the time limit
+LEASE = 60  # seconds
 WORKER_SILENCE = 5.0  # seconds that a worker waits for an answer of Redis, which it asks each second
 MERGED = ("broker_transport_options", "result_backend_transport_options")
 VERIFIED = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
@@ -37,7 +37,7 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         problem = f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)"
         raise ConfigurationError(problem, "Raise the hard limit or lower the soft one.")
     # Without confirms a message is lost silently when RabbitMQ restarts before it is written.
-    options = {"confirm_publish": True} if urls.is_rabbitmq(url) else _redis_options(project, stated, hard)
+    options = {"confirm_publish": True} if urls.is_rabbitmq(url) else _redis_options(project)
     return {
         # Without limits a task that hangs occupies its process for ever.
         "task_time_limit": hard,
@@ -52,9 +52,6 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         "worker_prefetch_multiplier": 1,
         # A message is done when its task is, not when it starts: a killed worker loses nothing; a task may run twice.
         "task_acks_late": True,
-        # Workers hold the tasks that wait for their time. One that holds as many as a limit allows takes nothing
-        # else, however urgent.
-        "worker_eta_task_limit": None,
         # Seconds that running tasks have to end after a SIGTERM, before they go back to their queue.
         "worker_soft_shutdown_timeout": 20,
         # Seconds after these in which a stop that hangs is ended by force.
@@ -65,7 +62,8 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         "dead_letter_retention": 30 * 24 * 60 * 60,  # seconds
         "dead_letter_maximum": 100_000,
         "dead_letter_most_requeues": 3,
-        "broker_transport_options": options,
+        # On RabbitMQ it is in the names of queues and exchanges, as global_keyprefix is in the keys of Redis.
+        "broker_transport_options": {"project": project, **options},
         # kombu would not verify the server, and Celery would refuse its URL. RabbitMQ's: rabbitmq_transport.py.
         "broker_use_ssl": VERIFIED if url.startswith("rediss://") else None,
         "redis_backend_use_ssl": VERIFIED if (stated("result_backend", "") or "").startswith("rediss://") else None,
@@ -90,13 +88,12 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
     }
 
 
-def _redis_options(project: str, stated: Callable[[str, Any], Any], hard: float) -> dict[str, Any]:
+def _redis_options(project: str) -> dict[str, Any]:
     return {
         # Two projects on one Redis would share the list `tasks` and run each other's messages.
         "global_keyprefix": f"{project}:",
-        # What runs longer than this is handed out a second time, so it must exceed every time limit. Tasks
-        # of a killed worker run again after this time.
-        "visibility_timeout": (stated("task_longest_time_limit", None) or hard or TIME_LIMIT) + MARGIN,
+        # Tasks of a killed worker run again after this time. A worker that lives renews it for what it runs.
+        "visibility_timeout": LEASE,
         # Monitors such as Flower count the lists by these; the transport has its own.
         "priority_steps": list(LEVELS[::-1]),
         # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.

@@ -1,8 +1,16 @@
 """Texts of unknown origin, made fit to be shown, stored and sent."""
 
+import re
 from typing import Any
 
 LONGEST_NAME = 255  # bytes, as for AMQP's short texts
+SECONDS = {"w": 7 * 24 * 60 * 60, "d": 24 * 60 * 60, "h": 60 * 60, "m": 60, "s": 1}
+
+
+def seconds_in(text: str) -> float | None:
+    """Read `90s`, `15m`, `1h`, `7d`, `2w`, or a number of seconds; return None if it is none of these."""
+    match = re.fullmatch(r"(\d{1,9})([smhdw]?)", text)
+    return float(int(match[1]) * SECONDS[match[2] or "s"]) if match else None
 
 
 def message_of(error: BaseException, length: int = 2000) -> str:

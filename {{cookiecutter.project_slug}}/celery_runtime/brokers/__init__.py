@@ -1,15 +1,19 @@
 """Redis and RabbitMQ behind one interface. `broker_of(app)` returns that of an app, told by its URL."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 # Every name on a broker that is this library's own. On Redis each stands behind the `global_keyprefix` of the app,
-# "shop:", beside kombu's: the lists of the queues (queue, separator, priority), `unacked` and `unacked_index`.
-CRASH_NOTES = "lost-runs"  # Redis: number `lost-runs:TASK_ID`. RabbitMQ: queue `shop.lost-runs.HASH`
-DEAD_LETTERS = "dead-letters"  # Redis: hash, and sorted set `dead-letters:by-time`. RabbitMQ: queue `shop.dead-letters`
+# "shop:", beside kombu's: the lists of the queues (queue, separator, priority), `unacked` and `unacked_index`. On
+# RabbitMQ each stands behind "shop.", as every queue and exchange of the app does (rabbitmq_names.py).
+CRASH_NOTES = "lost-runs"  # Redis: number `lost-runs:TASK_ID`. RabbitMQ: queue `lost-runs.HASH`
+DELAYED = "delayed"  # Redis: sorted set. RabbitMQ: exchanges and queues `delayed.LANE.LEVEL`
+DUE = "due"  # RabbitMQ: exchange, and queues `due.EXCHANGE:ROUTING_KEY`
+DEAD_LETTERS = "dead-letters"  # Redis: hash, and sorted set `dead-letters:by-time`. RabbitMQ: queue `dead-letters`
 TOKENS = "tokens"  # Redis: queue, separator, `tokens`: a list with a token for each new message
 WRITE_CHECK = "takes-writes"  # Redis: a key that is gone after a second
+OWN = (CRASH_NOTES, DELAYED, DUE, DEAD_LETTERS)  # no queue of a user has such a name, or one that begins so
 NOTES_KEPT = 7 * 24 * 60 * 60  # seconds from the last run of a task to the end of its crash notes
 
 
@@ -37,6 +41,19 @@ class Broker(Protocol):
     def depth(self, queue: str) -> Depth:
         """Return how many messages wait. A queue that the broker does not know yet is empty."""
 
+    def count_delayed(self) -> int:
+        """Return how many messages wait for their time."""
+
+    def deliver_later(self, message: Any, seconds: float) -> None:
+        """Publish a copy of a message that a worker has, to be delivered when these have passed.
+
+        The worker then acknowledges the message. On Redis it is gone already, in one step with the copy. What the
+        channel of the message raises comes as it is.
+        """
+
+    def check_rights(self) -> None:
+        """Have the broker refuse now what a worker needs only when a task fails or is delayed."""
+
     def count_crashes(self, task_id: str) -> int:
         """Return how many noted runs have no known end."""
 
@@ -62,8 +79,8 @@ class WorkerChannel:
     def check_writes(self) -> None:
         """Raise what the broker answers to a write that needs room."""
 
-    def renew(self, delivery_tag: str) -> None:
-        """Begin the visibility timeout of a message anew, unless it was redelivered already."""
+    def renew(self, delivery_tags: Iterable[str]) -> None:
+        """Begin the visibility timeout of these messages anew, unless they were redelivered already."""
 
     def let_go(self, delivery_tag: str) -> None:
         """Do not requeue this message when the channel closes: its task still runs."""
@@ -79,7 +96,7 @@ class WorkerChannel:
         """Requeue them now."""
 
     def give_back(self, delivery_tag: str, since: float) -> None:
-        """Requeue a message of a closed channel, unless it was redelivered since then (seconds since the epoch)."""
+        """Requeue a message of a closed channel, unless it was redelivered since then (`time.monotonic()`)."""
 
 
 def broker_of(app: Any) -> Broker:

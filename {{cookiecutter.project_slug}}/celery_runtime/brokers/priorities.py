@@ -25,8 +25,10 @@ def priority_queue(name: str, **options: Any) -> Queue:
     """Return a durable queue that orders its messages by priority on both brokers.
 
     It has an exchange and a routing key of its own name: two queues that share them would each get
-    a copy of every message. `options` are those of `kombu.Queue`.
+    a copy of every message. `options` are those of `kombu.Queue`. On RabbitMQ the server has the queue as
+    `shop.NAME`; "/NAME" is one that it has as NAME, such as `tasks` from before the names had the project.
     """
     # RabbitMQ knows priorities in queues of this type alone, and a virtual host may have another as its default.
     arguments = {"x-max-priority": 10, "x-queue-type": "classic", **options.pop("queue_arguments", {})}
-    return Queue(name, Exchange(name), routing_key=name, queue_arguments=arguments, **options)
+    routing_key = name.removeprefix("/")
+    return Queue(name, Exchange(name), routing_key=routing_key, queue_arguments=arguments, **options)

@@ -21,8 +21,19 @@ class Redis:
 
     def depth(self, queue: str) -> Depth:
         with channel_of(self.app, BrokerError) as channel:
+            channel.count_delayed()  # what has become due counts
             lengths = {level: channel.client.llen(channel._q_for_pri(queue, level)) for level in LEVELS}
         return Depth(queue, sum(lengths.values()), lengths)
+
+    def count_delayed(self) -> int:
+        with channel_of(self.app, BrokerError) as channel:
+            return int(channel.count_delayed())
+
+    def deliver_later(self, message: Any, seconds: float) -> None:
+        message.channel.deliver_later(message, seconds)
+
+    def check_rights(self) -> None:
+        """Do nothing: what a worker does first needs all of its rights."""
 
     def count_crashes(self, task_id: str) -> int:
         return int(self._ask(lambda client, key: client.get(key), task_id) or 0)

@@ -7,27 +7,32 @@ Runs in: every process that connects to Redis; the fetching in the worker's main
 - Fetching. kombu takes a message by BRPOP and records it as unacked when it has read the answer: if the worker is
   killed in between, the message is lost. Here fetch.lua does both in one step. Workers block on a list of tokens;
   publishing a message pushes one. Other publishers push none: an idle worker finds their messages within a second.
+- Delays. What is not due waits in a sorted set, from which fetch.lua takes it in time.
 - Screening. On bytes that are not a message, kombu drops the connection, or loops. Here the worker rejects them.
 
-Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_restore_message`, `_q_for_pri`,
-`QoS.append`), kombu 5.7.
+Source: kombu/transport/redis.py (`_brpop_start`, `_brpop_read`, `_put`, `_do_restore_message`, `_q_for_pri`),
+kombu 5.7.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 from typing import Any, NamedTuple
 
-from kombu.transport import redis, virtual
+from kombu.transport import redis
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
+from kombu.utils.json import dumps, loads
 
-from celery_runtime.brokers import TOKENS, WRITE_CHECK, WorkerChannel
+from celery_runtime.brokers import DELAYED, TOKENS
+from celery_runtime.brokers.delays import seconds_left
 from celery_runtime.brokers.nesting import DEEPEST, is_shallow
 from celery_runtime.brokers.priorities import LEVELS
+from celery_runtime.brokers.redis_leases import QoS, RedisWorkerChannel
 
-FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("fetch", "forget"))
+DELAY, FETCH, FORGET = (Path(__file__).with_name(f"{name}.lua").read_text() for name in ("delay", "fetch", "forget"))
 MOST_TOKENS = 9  # of each queue: more would only make workers look in vain
 TOKENS_KEPT = 10_000  # milliseconds
 
@@ -41,26 +46,21 @@ class _Batch(NamedTuple):
         getattr(self.pipe, name)(*args)
 
 
-class QoS(redis.QoS):
-    channel: Any
-
-    def append(self, message: Any, delivery_tag: str) -> None:
-        if self.channel.is_recorded:
-            virtual.QoS.append(self, message, delivery_tag)
-        else:
-            super().append(message, delivery_tag)
-
-
-class Channel(WorkerChannel, redis.Channel):
+class Channel(RedisWorkerChannel, redis.Channel):
     """Change a channel of kombu's. A worker sets `connection.on_unreadable`: it gets what is not a message."""
 
     QoS = QoS
     # The option is ignored: ascending steps, as in a widespread snippet, would turn the order round.
     priority_steps = property(lambda _: LEVELS[::-1], lambda _, stated: None)
     is_recorded = False  # whether fetch.lua has recorded the message that is being delivered
+    due_in = math.inf  # seconds until the next message is due
     _asked = ""  # the last command waits for a "token", or fetches a "message"; empty if kombu sent its own
     _found_nothing = False
     _without_acks: frozenset[str] = frozenset()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.connected_at = time.monotonic()
 
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
@@ -81,12 +81,13 @@ class Channel(WorkerChannel, redis.Channel):
         self._brpop_sent_at = time.monotonic()
         if self._found_nothing:
             self._asked, self._found_nothing = "token", False
-            command = ["BRPOP", *self._prefixed(map(self._tokens_of, queues)), timeout or self.brpop_timeout]
+            wait = max(min(timeout or self.brpop_timeout, self.due_in), 0.001)  # 0 would be for ever
+            command = ["BRPOP", *self._prefixed(map(self._tokens_of, queues)), wait]
         else:
             self._asked = "message"
             lists = [self._q_for_pri(queue, level) for level in self.priority_steps for queue in queues]
-            all_keys = self._prefixed([*lists, self.unacked_key, self.unacked_index_key])
-            command = ["EVAL", FETCH, len(all_keys), *all_keys, time.time()]
+            all_keys = [*self._prefixed(lists), *self._held_keys]
+            command = ["EVAL", FETCH, len(all_keys), *all_keys, MOST_TOKENS, TOKENS_KEPT]
         self.client.connection.send_command(*command)
 
     def _brpop_read(self, **options: Any) -> Any:
@@ -100,9 +101,9 @@ class Channel(WorkerChannel, redis.Channel):
                 self.client.connection.disconnect()
                 raise
             if self._asked == "message":
-                self._found_nothing = reply is None
-                if reply:
+                if isinstance(reply, list):
                     return self._deliver_fetched(*reply)
+                self._found_nothing, self.due_in = True, math.inf if reply is None else reply / 1000
             raise Empty()
         finally:
             self._in_poll = None
@@ -116,7 +117,7 @@ class Channel(WorkerChannel, redis.Channel):
             except Exception as error:
                 on_unreadable(item, queue, error)
                 with self.conn_or_acquire() as client:
-                    client.eval(FORGET, 2, *self._prefixed([self.unacked_key, self.unacked_index_key]), item)
+                    client.eval(FORGET, 2, *self._held_keys[1:], item)
                 raise Empty() from error
         self._queue_cycle.rotate(queue)
         self.is_recorded = key.endswith(b"n")
@@ -148,8 +149,11 @@ class Channel(WorkerChannel, redis.Channel):
 
     def _put(self, queue: str, message: Any, *, _publish_batch: Any = None, **options: Any) -> None:
         if _publish_batch is not None:
-            super()._put(queue, message, _publish_batch=_publish_batch, **options)
-            self._add_token(_publish_batch, queue)
+            if seconds := seconds_left(message["headers"]):
+                self._delay(_publish_batch, [queue], message, seconds)
+            else:
+                super()._put(queue, message, _publish_batch=_publish_batch, **options)
+                self._add_token(_publish_batch, queue)
             return
         # One transaction: else a failing token would report a message as lost that was published.
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
@@ -160,6 +164,40 @@ class Channel(WorkerChannel, redis.Channel):
         super()._do_restore_message(payload, exchange, key, pipe, leftmost)
         for queue in self._lookup(exchange, key):
             self._add_token(_Batch(pipe), queue)
+
+    def _delay(self, batch: Any, queues: Iterable[str], message: Any, seconds: float, held: str = "") -> None:
+        level = self._get_message_priority(message)
+        keys = [self._prefixed([self._q_for_pri(queue, level), self._tokens_of(queue)]) for queue in queues]
+        members = ["\n".join([*pair, dumps(message)]) for pair in keys]
+        batch.add("eval", DELAY, 3, *self._held_keys, seconds, held, *members)
+        if seconds < self.brpop_timeout:  # a worker that waits longer looks again in time
+            for queue in queues:
+                self._add_token(batch, queue)
+
+    def deliver_later(self, message: Any, seconds: float) -> None:
+        """Move a message that this channel has to what is delayed, in one step."""
+        origin = message.delivery_info
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            queues = list(self._lookup(origin["exchange"], origin["routing_key"]))
+            self._delay(_Batch(pipe), queues, message._raw, seconds, message.delivery_tag)
+            pipe.execute()
+
+    def count_delayed(self) -> int:
+        """Put what has become due into its list, and return how many messages are not due yet."""
+        with self.conn_or_acquire() as client:
+            client.eval(FETCH, 3, *self._held_keys, MOST_TOKENS, TOKENS_KEPT)
+            return int(client.zcard(self._held_keys[0]))  # kombu prefixes no key of this command
+
+    @cached_property
+    def _held_keys(self) -> list[str]:
+        return self._prefixed([DELAYED, self.unacked_key, self.unacked_index_key])
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        try:
+            super().basic_ack(delivery_tag, multiple)
+        except Exception:
+            self.unacknowledged |= {delivery_tag}
+            raise
 
     def wake(self, queue: str) -> None:
         """Push a token: a message was put into the queue by other means than this channel's."""
@@ -178,43 +216,6 @@ class Channel(WorkerChannel, redis.Channel):
 
     def _prefixed(self, names: Iterable[str]) -> list[str]:
         return [f"{self.global_keyprefix}{name}" for name in names]
-
-    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        try:
-            super().basic_ack(delivery_tag, multiple)
-        except Exception:
-            self.unacknowledged |= {delivery_tag}
-            raise
-
-    def acknowledge(self, delivery_tag: str) -> None:
-        self.qos._remove_from_indices(delivery_tag).execute()
-
-    def check_writes(self) -> None:
-        with self.conn_or_acquire() as client:
-            client.set(WRITE_CHECK, "", ex=1)
-
-    def renew(self, delivery_tag: str) -> None:
-        with self.conn_or_acquire() as client:
-            client.zadd(self.unacked_index_key, {delivery_tag: time.time()}, xx=True)
-
-    def let_go(self, delivery_tag: str) -> None:
-        self.qos._delivered.pop(delivery_tag, None)
-
-    def adopt(self, message: Any) -> None:
-        message.channel = self
-        self.qos._quick_append(message.delivery_tag, message)
-
-    def held(self) -> list[str]:
-        return list(self.qos._delivered)
-
-    def requeue_held(self) -> None:
-        self.qos.restore_unacked()
-
-    def give_back(self, delivery_tag: str, since: float) -> None:
-        with self.conn_or_acquire() as client:
-            handed_out = client.zscore(*self._prefixed([self.unacked_index_key]), delivery_tag)
-            if handed_out is not None and handed_out <= since:
-                self.qos.restore_by_tag(delivery_tag, client=client)
 
 
 class Transport(redis.Transport):

@@ -1,5 +1,6 @@
 """Which broker a URL names, and the URLs that the environment names."""
 
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +12,6 @@ from celery_runtime.environment import ConfigurationError
 REDIS = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 RABBITMQ = ("amqp://", "amqps://", "pyamqp://")
 CONSUMER_TIMEOUT = 30 * 60.0  # seconds: RabbitMQ's, where rabbitmq.conf says nothing else
-VISIBILITY_TIMEOUT = 60 * 60.0  # seconds: kombu's, where the transport options say nothing else
 
 
 def is_redis(url: str) -> bool:
@@ -83,7 +83,7 @@ def _embedded(variable: str, database: int) -> str:
 
 
 def longest_hold(conf: Any) -> float:
-    """Return the seconds for which a worker may hold a message before the broker hands it out a second time."""
+    """Return the seconds for which a task may run before the broker hands its message out a second time."""
     if is_rabbitmq(conf.broker_read_url or conf.broker_url):
         return float(conf.get("rabbitmq_consumer_timeout", CONSUMER_TIMEOUT))
-    return float(conf.broker_transport_options.get("visibility_timeout", VISIBILITY_TIMEOUT))
+    return math.inf  # the worker renews it

@@ -13,16 +13,15 @@ import click
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, errors_in_a_line, own_app
 from celery_runtime.dead_letters.model import DeadLetter, DeadLetterFilter
 from celery_runtime.dead_letters.requeue import obstacle
+from celery_runtime.text import SECONDS, seconds_in
 
 SHOWN = 50
-SECONDS = {"w": 7 * 24 * 60 * 60, "d": 24 * 60 * 60, "h": 60 * 60, "m": 60, "s": 1}
 
 
 def duration(value: str) -> float:
-    """Read `90s`, `15m`, `1h`, `7d`, `2w`, or a number of seconds."""
-    if match := re.fullmatch(r"(\d{1,9})([smhdw]?)", value):
-        return float(int(match[1]) * SECONDS[match[2] or "s"])
-    raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
+    if (seconds := seconds_in(value)) is None:
+        raise click.BadParameter(f"{value!r} is not a duration such as 90s, 15m, 1h, 7d or 2w")
+    return seconds
 
 
 def rate_per_second(value: str) -> float:

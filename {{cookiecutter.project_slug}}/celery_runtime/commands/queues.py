@@ -14,16 +14,19 @@ from celery_runtime.commands.shared import as_json, echo_json, echo_table, error
 @as_json
 @errors_in_a_line("the broker at ")
 def queues(as_json: bool) -> None:
-    """Show how many messages wait in each queue, by priority.
+    """Show how many messages wait in each queue, by priority, and how many for their time.
 
     On RabbitMQ they are taken and requeued for it; above 10,000 only the sum is shown.
     """
     app = own_app()
-    depths = [broker_of(app).depth(queue) for queue in sorted(app.amqp.queues)]
+    broker = broker_of(app)
+    depths, delayed = [broker.depth(queue) for queue in sorted(app.amqp.queues)], broker.count_delayed()
     if as_json:
-        echo_json([dataclasses.asdict(depth) for depth in depths])
-    else:
-        echo_table(("queue", "total", *map(str, reversed(LEVELS))), map(_depth_row, depths))
+        echo_json({"queues": [dataclasses.asdict(depth) for depth in depths], "delayed": delayed})
+        return
+    echo_table(("queue", "total", *map(str, reversed(LEVELS))), map(_depth_row, depths))
+    if delayed:
+        click.echo(f"{delayed} delayed, not due yet")
 
 
 def _depth_row(depth: Depth) -> dict[str, Any]:

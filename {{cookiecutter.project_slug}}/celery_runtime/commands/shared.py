@@ -10,7 +10,7 @@ import click
 from celery_runtime.app import Celery
 from celery_runtime.brokers import BrokerError, embedded
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print an array of objects.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 def own_app() -> Celery:
@@ -40,8 +40,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def echo_json(rows: Sequence[dict[str, Any]]) -> None:
-    click.echo(json.dumps(rows, indent=2))
+def echo_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
 
 
 def echo_table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:

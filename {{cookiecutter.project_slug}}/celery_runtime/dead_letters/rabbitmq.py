@@ -40,7 +40,7 @@ class RabbitMQStore:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self.queue = f"{app.main}.{DEAD_LETTERS}"
+        self.queue = DEAD_LETTERS
         self._looked_at_age = -LOOK_AT_AGE_EVERY
 
     def add(self, entry: DeadLetter, *, keep_existing: bool = False) -> None:
@@ -181,6 +181,8 @@ class OpenRabbitMQStore:
             number = self._count()
             self.channel.basic_consume(self.queue, exclusive=True, callback=arrived.append)
         except amqp.AccessRefused as error:
+            if "exclusive" not in error.reply_text:
+                raise  # it is a right that is missing
             raise model.StoreBusy("the dead letters are being read by another: try again") from error
         for _ in range(number):
             while not arrived:

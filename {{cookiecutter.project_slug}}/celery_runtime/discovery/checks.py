@@ -3,6 +3,7 @@
 Runs in: worker main process, beat, `tasks check`. Nothing that only publishes imports this module.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -12,10 +13,12 @@ from typing import Any
 import celery
 import kombu
 
-from celery_runtime.brokers import urls
+from celery_runtime.brokers import OWN, rabbitmq_names, urls
 from celery_runtime.brokers.priorities import LEVELS
 from celery_runtime.discovery.files import TaskFileProblem, line_of_text, lines_of, natural
 from celery_runtime.discovery.loading import TaskModules
+from celery_runtime.discovery.pool import PROBLEM, REMEDY, is_green
+from celery_runtime.discovery.undone import undone
 from celery_runtime.retry.policy import check_rules
 from celery_runtime.retry.task import Task
 
@@ -31,9 +34,12 @@ def problems(modules: TaskModules) -> Iterator[TaskFileProblem]:
         for problem, remedy in _wrong_options(task, modules.app):
             yield TaskFileProblem(*modules.location(task), problem, remedy)
     file = f"{modules.project}/queues.py"
-    for name in sorted({"dead-letters", f"{modules.app.main}.dead-letters"} & set(modules.app.amqp.queues)):
-        problem = f"the queue {name!r} has the name under which dead letters are kept"
-        yield TaskFileProblem(file, line_of_text(modules.root / file, name), problem, "Give it another name.")
+    for name in sorted(modules.app.amqp.queues):
+        same = rabbitmq_names.in_program(main := modules.app.main, rabbitmq_names.on_server(main, name))
+        if re.split("[.:]", same)[0] in OWN:
+            problem = f"the queue {name!r} has a name that this library keeps for itself"
+            remedy = f"Rename it: no queue is named, or begins with, {', '.join(OWN)}."
+            yield TaskFileProblem(file, line_of_text(modules.root / file, name), problem, remedy)
 
 
 def warnings(modules: TaskModules) -> Iterator[TaskFileProblem]:
@@ -46,8 +52,23 @@ def warnings(modules: TaskModules) -> Iterator[TaskFileProblem]:
             line = line_of_text(modules.root / file, entry)
             problem = f"{entry!r} schedules the task {name}, which is in no task file"
             yield TaskFileProblem(file, line, problem, "Correct the name, or remove the entry.", fatal=False)
+    for name, consequence in undone(modules.app.conf):
+        remedy = "Remove it, unless you mean it."
+        yield TaskFileProblem(*_setting(modules, name), f"{name} undoes a promise: {consequence}", remedy, fatal=False)
     for problem, remedy in _other_versions(modules.root):
         yield TaskFileProblem("celery_runtime", 1, problem, remedy, fatal=False)
+
+
+def default_pool(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    """Yield the problem with the pool of the settings, which beat does not use, and a worker may override."""
+    if is_green(modules.app.conf.worker_pool):
+        yield TaskFileProblem(*_setting(modules, "worker_pool"), PROBLEM, REMEDY)
+
+
+def _setting(modules: TaskModules, name: str) -> tuple[str, int]:
+    """Return the file and the line in which a setting is stated."""
+    file = f"{modules.project}/settings.py"
+    return file, max(line_of_text(modules.root / file, text) for text in (name, name.upper()))  # as in Django
 
 
 def _foreign_bases(modules: TaskModules) -> Iterator[TaskFileProblem]:
@@ -118,11 +139,8 @@ def _wrong_limits(task: celery.Task, conf: Any) -> Iterator[tuple[str, str]]:
         problem = f"the soft time limit of {task.name}, {soft:g} s, is not below its time limit, {hard:g} s"
         yield problem, "State both on the task: soft_time_limit=… below time_limit=…."
     if hard > (held := urls.longest_hold(conf)):  # the broker would deliver it a second time while it still runs
-        bound, remedy = "visibility timeout", "Lower it, or raise task_longest_time_limit in settings.py."
-        if urls.is_rabbitmq(conf.broker_read_url or conf.broker_url):
-            bound = "consumer_timeout of RabbitMQ"
-            remedy = "Lower it; or raise it in rabbitmq.conf, and rabbitmq_consumer_timeout in settings.py."
-        yield f"the time limit of {task.name}, {hard:g} s, is above the {bound}, {held:g} s", remedy
+        problem = f"the time limit of {task.name}, {hard:g} s, is above the consumer_timeout of RabbitMQ, {held:g} s"
+        yield problem, "Lower it; or raise it in rabbitmq.conf, and rabbitmq_consumer_timeout in settings.py."
 
 
 def _other_versions(root: Path) -> Iterator[tuple[str, str]]:

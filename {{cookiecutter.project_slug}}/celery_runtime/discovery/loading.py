@@ -8,6 +8,7 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import celery
@@ -72,11 +73,11 @@ class TaskModules:
 
     def check(self) -> list[TaskFileProblem]:
         """Import the task files; return every problem, also those for which a worker would refuse to start."""
-        try:
+        from celery_runtime.discovery import checks
+
+        with suppress(BrokenTaskModules):
             self.app.loader.import_default_modules()
-        except BrokenTaskModules as error:
-            return error.problems
-        return self.problems
+        return [*self.problems, *checks.default_pool(self)]
 
     def owns_left_out(self, task_name: str) -> bool:
         """Whether a task belongs to a module that the task file filter of this worker left out."""

@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
+from celery_runtime.retry import chords
 from celery_runtime.retry.history import AttemptHistory
 from celery_runtime.retry.policy import Action, Wait
 from celery_runtime.text import message_of
@@ -75,6 +76,9 @@ class Task(celery.Task):
 
     def retry(self, *args: Any, **options: Any) -> Any:
         try:
+            if self.name == chords.UNLOCK:
+                most = options.pop("max_retries")
+                options["countdown"] = chords.next_look(self, options["countdown"], most)
             return super().retry(*args, **options)
         except DECISIONS:
             raise

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import pytest
 
-from celery_runtime.testing.brokers import empty_broker, queues_of
+from celery_runtime.testing.brokers import empty_broker
 from celery_runtime.testing.isolation import Isolation
 from celery_runtime.testing.project import ProjectCopy
 from celery_runtime.testing.worker import WorkerProcess
@@ -93,7 +93,7 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 def project_copy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ProjectCopy]:
     """Copy the project without task files, for tests that write some, with an empty Redis of its own."""
     isolation = request.config.stash[ISOLATION]
-    with empty_broker(isolation.server.url_of(2), queues_of(isolation.app)) as url:
+    with empty_broker(isolation.server.url_of(2), isolation.app) as url:
         project = ProjectCopy(isolation.package, tmp_path).create()
         project.environment["CELERY_BROKER_URL"] = url
         yield project

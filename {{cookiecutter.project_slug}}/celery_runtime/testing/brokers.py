@@ -16,7 +16,7 @@ from kombu import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from celery_runtime.brokers import embedded
+from celery_runtime.brokers import DEAD_LETTERS, embedded, rabbitmq_delays, rabbitmq_names
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 10.0  # seconds
@@ -100,39 +100,40 @@ class RedisServer:
         return True
 
 
-def queues_of(app: Any) -> list[str]:
-    """Return the names of the queues that a project's app has on RabbitMQ."""
-    return [*(queue.name for queue in app.conf.task_queues), f"{app.main}.dead-letters"]
-
-
 @contextmanager
-def empty_broker(url: str, queues: Iterable[str]) -> Iterator[str]:
+def empty_broker(url: str, app: Any) -> Iterator[str]:
     """Lend a broker that holds no message, and empty it again. End the test run where it holds one: it is in use.
 
     Args:
         url: that of the broker.
-        queues: the queues to look into, and to delete, on RabbitMQ.
+        app: that of the project. On RabbitMQ, its queues are looked into, and deleted; what is delayed is purged.
     """
+    named = DEAD_LETTERS, *(queue.name for queue in app.conf.task_queues)
+    queues = [rabbitmq_names.on_server(app.main, name) for name in named]
+    levels = [rabbitmq_names.on_server(app.main, name) for name in rabbitmq_delays.level_queues()]
     with Connection(url) as connection:
-        if _is_used(connection, queues):
+        is_redis = connection.transport.driver_type == "redis"
+        if connection.default_channel.client.dbsize() if is_redis else _filled(connection, [*queues, *levels]):
             pytest.exit(f"{connection.as_uri()} is not empty: give the tests a broker of their own", 1)
     yield url
     with Connection(url) as connection:
-        if connection.transport.driver_type == "redis":
+        if is_redis:
             connection.default_channel.client.flushdb()
-        else:
-            for queue in queues:
-                connection.default_channel.queue_delete(queue)
+            return
+        for queue in queues:
+            connection.default_channel.queue_delete(queue)
+        for queue in _filled(connection, levels):
+            connection.default_channel.queue_purge(queue)
 
 
-def _is_used(connection: Any, queues: Iterable[str]) -> bool:
-    if connection.transport.driver_type == "redis":
-        return bool(connection.default_channel.client.dbsize())
-    return any(_holds_messages(connection, queue) for queue in queues)
+def _filled(connection: Any, queues: Iterable[str]) -> list[str]:
+    """Return the queues that hold messages."""
+    return [queue for queue in queues if _holds_messages(connection, queue)]
 
 
 def _holds_messages(connection: Any, queue: str) -> bool:
     try:
-        return bool(connection.channel().queue_declare(queue, passive=True).message_count)
+        with connection.channel() as channel:
+            return bool(channel.queue_declare(queue, passive=True).message_count)
     except connection.channel_errors:
         return False  # there is no such queue

@@ -18,7 +18,7 @@ import pytest
 from celery_runtime.brokers import embedded
 from celery_runtime.brokers.urls import is_redis
 from celery_runtime.environment import ConfigurationError
-from celery_runtime.testing.brokers import RedisServer, empty_broker, queues_of
+from celery_runtime.testing.brokers import RedisServer, empty_broker
 from celery_runtime.testing.project import import_path, uses_django
 
 
@@ -53,7 +53,7 @@ class Isolation:
         self.app: Any = importlib.import_module(self.package).app
         self._use_scratch_databases()
         if self.broker_url != self.server.url:
-            self._open.enter_context(empty_broker(self.broker_url, queues_of(self.app)))
+            self._open.enter_context(empty_broker(self.broker_url, self.app))
 
     def end(self) -> None:
         self._open.close()

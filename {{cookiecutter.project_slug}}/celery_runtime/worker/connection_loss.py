@@ -9,7 +9,10 @@ import warnings
 from typing import Any
 
 from celery.bootsteps import ConsumerStep
+from celery.concurrency import solo
 from celery.exceptions import CPendingDeprecationWarning
+from celery.platforms import EX_FAILURE
+from celery.utils import timer2
 from celery.utils.log import get_logger
 from celery.worker import consumer, state
 
@@ -17,9 +20,11 @@ from celery_runtime import health
 from celery_runtime.brokers import WorkerChannel
 from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.worker.liveness import Liveness
+from celery_runtime.worker.rights import MISSING, refusal
 
 logger = get_logger(__name__)
 
+RENEWALS = 4  # in the time of a lease
 PAUSE, LONGEST_PAUSE = 1.0, 5.0  # seconds between two attempts
 
 
@@ -31,9 +36,22 @@ class ReconnectingConsumer(consumer.Consumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._liveness = Liveness(self.timer, self.app.conf.worker_liveness_interval)
+        if timeout := self.app.conf.broker_transport_options.get("visibility_timeout"):
+            # A pool of one process runs a task in the loop, whose timers wait meanwhile.
+            self._renews_in_loop = self.hub and not issubclass(self.controller.pool_cls, solo.TaskPool)
+            timer = self.timer if self._renews_in_loop else timer2.Timer()
+            timer.call_repeatedly(timeout / RENEWALS, self._renew)
         # Delivery tags, of which Redis is told when it is back.
         self._not_requeued: dict[str, float] = {}  # with the time of the loss
         self._not_acknowledged: set[str] = set()  # of tasks that have ended
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except MISSING as error:
+            connection = self.app.connection_for_read()
+            logger.critical("the broker at %s refuses: %s", connection.as_uri(), refusal(error, connection))
+            raise SystemExit(EX_FAILURE) from None
 
     def ensure_connected(self, conn: Any) -> Any:
         """Wait until the broker can be worked with. Celery would log each attempt, and wait up to 30 s for the next."""
@@ -84,7 +102,7 @@ class ReconnectingConsumer(consumer.Consumer):
             request.message.channel.let_go(request.message.delivery_tag)
         if self.task_consumer:  # a Redis that is away requeues nothing
             channel: WorkerChannel = self.task_consumer.channel
-            self._not_requeued.update(dict.fromkeys(channel.held(), time.time()))
+            self._not_requeued.update(dict.fromkeys(channel.held(), time.monotonic()))
             self._not_acknowledged.update(channel.unacknowledged)
         with warnings.catch_warnings():
             # Celery explains at length that it cancels no tasks; on Redis that is right, see defaults.py.
@@ -94,6 +112,16 @@ class ReconnectingConsumer(consumer.Consumer):
             if isinstance(step, ConsumerStep):
                 # These consumers ended with the connection. Celery would close them again, and crash.
                 step.consumers = None
+
+    def _renew(self) -> None:
+        """Renew the leases of what this worker has: a Redis would requeue it."""
+        try:
+            if self.task_consumer and (held := self.task_consumer.channel.held()):
+                self.task_consumer.channel.renew(held)
+        except (*self.connection_errors, *self.channel_errors) as error:
+            if self._renews_in_loop and isinstance(error, self.connection_errors):
+                raise  # the loop reconnects
+            logger.warning("the leases of running tasks were not renewed: %s", error)
 
     def on_ready(self) -> None:
         super().on_ready()
@@ -106,6 +134,7 @@ class ReconnectingConsumer(consumer.Consumer):
             channel.acknowledge(self._not_acknowledged.pop())
         while self._not_requeued:
             channel.give_back(*self._not_requeued.popitem())
+        self._renew()
         self._liveness.tell(health.READY)
 
     def shutdown(self) -> None:

@@ -1,37 +1,35 @@
-"""Decide about each message: reject it, return it to its queue, hold it until its time, or hand it to the pool.
+"""Decide about each message: reject it, have it delivered later, or hand it to the pool.
 
 Runs in: worker main process. Celery would log a message that no worker can run, arguments and all, and drop it, or end
-on it: here it becomes a dead letter. Celery would reject one that is for other workers of the project: here it returns.
-
-Celery holds a message with a countdown or an ETA unacked until it is due. Redis redelivers what is held longer than its
-visibility timeout, and RabbitMQ closes the channel of a consumer at its consumer_timeout. So a long delay is made of
-hops: the message is requeued in time, for whichever worker is next; no task runs for that, and its ETA stays. What has
-become due is requeued as well, instead of joining the pool's own line: it then runs in order of priority.
+on it: here it becomes a dead letter. Celery would reject one that is for other workers of the project: here it is
+delivered again, after a second. Celery would hold one that is not due, and take nothing else meanwhile on RabbitMQ 4:
+here it goes to what is delayed on the broker. This app publishes such a message there at once, others do not.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import signals
-from celery.app.task import Context
-from celery.exceptions import NotRegistered
+from celery.exceptions import NotRegistered, TaskError
+from celery.states import FAILURE, READY_STATES
 from celery.utils.log import get_logger
-from celery.utils.time import maybe_make_aware
 from celery.worker import state
 
 from celery_runtime import kinds
-from celery_runtime.brokers import urls
+from celery_runtime.brokers import BrokerError, broker_of
+from celery_runtime.brokers.delays import seconds_left
 from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.dead_letters import build
 from celery_runtime.worker.connection_loss import ReconnectingConsumer
-from celery_runtime.worker.message_schema import Rejection, check
+from celery_runtime.worker.message_schema import Rejection, check, request_of
 from celery_runtime.worker.quarantine import Quarantine
+from celery_runtime.worker.rights import MISSING
 
 logger = get_logger(__name__)
 
-RETURN_AFTER = 1.0  # seconds; at once, a worker would toss a message to and fro in a busy loop
+LATER = 1.0  # seconds; at once, a worker would toss a message to and fro in a busy loop
 
 
 class Consumer(ReconnectingConsumer):
@@ -39,17 +37,24 @@ class Consumer(ReconnectingConsumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._broker = broker_of(self.app)
         self._named_left_out: set[str] = set()
         self._quarantine = Quarantine(self)
         self.on_task_request = self._quarantine.handle
-        # Half of what the broker allows: the messages that are due wait for a process as well.
-        self._longest_hop = urls.longest_hold(self.app.conf) / 2
 
     def connect(self) -> Any:
         connection = super().connect()
         connection.transport.on_unreadable = self._reject_bytes  # read by redis_transport.py alone
+        self._check_rights()
         self._quarantine.settle()
         return connection
+
+    def _check_rights(self) -> None:
+        try:
+            self._broker.check_rights()
+        except BrokerError as error:
+            if isinstance(error.__cause__, MISSING):
+                raise error.__cause__ from None
 
     def on_close(self) -> None:
         super().on_close()
@@ -82,25 +87,24 @@ class Consumer(ReconnectingConsumer):
         def on_task_received(message: Any) -> None:
             with self._guarding(message):
                 check(message)
-                self._shorten_delay(message)
-                handle(message)
+                fields = message.headers if "task" in message.headers else message.payload  # Celery 3 wrote no headers
+                if seconds := seconds_left(fields, self.app.timezone):
+                    self.deliver_later(message, seconds)
+                else:
+                    handle(message)
 
         return on_task_received
 
-    def _shorten_delay(self, message: Any) -> None:
-        """Lower the ETA of a message that is due later than this worker may hold it, to when the worker requeues it.
-
-        One that is due loses its ETA, so that it runs now. The broker keeps its own copy, as it was published.
-        """
-        headers = message.headers
-        message.was_delayed = False  # read by request.py
-        if not headers.get("eta"):
-            return
-        with suppress(OverflowError, ValueError):  # Celery rejects it
-            eta = maybe_make_aware(datetime.fromisoformat(headers["eta"]), self.app.timezone)
-            now = datetime.now(UTC)
-            message.was_delayed = eta <= now
-            headers["eta"] = None if eta <= now else min(eta, now + timedelta(seconds=self._longest_hop)).isoformat()
+    def deliver_later(self, message: Any, seconds: float = LATER) -> None:
+        """Have the broker deliver a message again when these have passed."""
+        try:
+            self._broker.deliver_later(message, seconds)
+        except BrokerError as error:  # it may be short of memory
+            logger.error("a message that is not for now returns to its queue: %s", error)
+            time.sleep(LATER)
+            message.requeue()
+        else:
+            message.ack()
 
     @contextmanager
     def _guarding(self, message: Any) -> Iterator[None]:
@@ -125,20 +129,6 @@ class Consumer(ReconnectingConsumer):
                 # A pool without processes may have stored the task's own error, which knows the cause better.
                 self._reject(message, why, error, keep=True)
 
-    def apply_eta_task(self, request: Any) -> None:
-        with self._guarding(request.message):
-            if not request.message.headers.get("eta"):  # a message of Celery 3 has it in its body
-                super().apply_eta_task(request)
-            elif request.revoked():
-                self.qos.decrement_eventually()  # no other worker would run it either
-            else:
-                state.task_ready(request)
-                self._in_loop(self._if_connected, self.qos, self._return, request.message)
-
-    def _limit_post_eta(self, request: Any, _bucket: Any, _tokens: int) -> None:
-        # A private hook of Celery 5.7: tasks with a rate limit come here instead.
-        self.apply_eta_task(request)
-
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         # Compression that cannot be undone; the check has rejected whatever else cannot be decoded.
         self._reject(message, Rejection(kinds.UNDECODABLE, f"{type(exc).__name__}: {exc}"), exc)
@@ -153,45 +143,34 @@ class Consumer(ReconnectingConsumer):
             if name not in self._named_left_out:
                 self._named_left_out.add(name)
                 logger.warning("%s is not selected in this worker: its messages return to the queue", name)
-            # A message that is held must not count against the prefetch limit, or the worker stands still.
-            self.qos.increment_eventually()
-            self.return_later(self._return, message)
+            self.deliver_later(message)
             return
         self._store(message, Rejection(kinds.UNKNOWN_TASK, f"no task file of this worker has {name}"))
         message.reject_log_error(logger, self.connection_errors)
-        try:
-            # A caller that waits for the result learns of it.
-            self.app.backend.mark_as_failure(id_, NotRegistered(name), request=Context(id=id_, task=name))
-        except Exception as error:  # noqa: BLE001 - a result backend that is away does not end the worker
-            logger.error("the result of the unknown task %s[%s] was not stored: %s", name, id_, error)
+        self._tell_who_waits(message, NotRegistered(name))
         if self.event_dispatcher:
             self.event_dispatcher.send("task-failed", uuid=id_, exception=f"NotRegistered({name!r})")
         signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=id_)
 
-    def return_later(self, give_back: Callable[..., None], *args: Any) -> None:
-        """Have a message given back to its queue in a while, if the connection by which it came is still there."""
-        self.timer.call_after(RETURN_AFTER, self._in_loop, (self._if_connected, self.qos, give_back, *args))
-
-    def _in_loop(self, act: Callable[..., None], *args: Any) -> None:
-        """Act for a timer, which may have a thread of its own, in the thread that may use the connection."""
-        if self.hub:
-            act(*args)
-        else:
-            self.call_soon(act, *args)
-
-    def _if_connected(self, qos: Any, give_back: Callable[..., None], *args: Any) -> None:
-        if qos is self.qos:  # else its connection is gone, and the message may be another worker's by now
-            give_back(*args)
-
-    def _return(self, message: Any) -> None:
-        self.qos.decrement_eventually()
-        self.qos.update()  # or this worker would take it back at once, into its own line
-        message.reject_log_error(logger, self.connection_errors, requeue=True)
-
     def _reject(self, message: Any, why: Rejection, error: Exception | None = None, keep: bool = False) -> None:
         self._store(message, why, keep_existing=keep)
         message.reject_log_error(logger, self.connection_errors)
+        self._tell_who_waits(message, TaskError(f"its message was rejected, {why.kind}: {why.reason}"))
         signals.task_rejected.send(sender=self, message=message, exc=error)
+
+    def _tell_who_waits(self, message: Any, error: Exception) -> None:
+        """Store the failure as the result, for the caller, what follows in a chain, and a chord."""
+        if (request := request_of(message)) is None:
+            return
+        try:
+            backend = self.app.backend
+            if backend.get_state(request.id) in READY_STATES:
+                return  # that of a run
+            backend.mark_as_failure(request.id, error, request=request, call_errbacks=False)
+            if request.group and not request.chord:  # its body cannot be read: another of the header may know the chord
+                backend.on_chord_part_return(request, FAILURE, error)
+        except Exception as failure:  # noqa: BLE001 - a result backend that is away does not end the worker
+            logger.error("not all who wait for the rejected %s[%s] were told: %s", request.task, request.id, failure)
 
     def _store(self, message: Any, rejection: Rejection, keep_existing: bool = False) -> None:
         entry = build.of_message(self.app, message, rejection.kind, rejection.reason, self.hostname)

@@ -7,6 +7,7 @@ celery/worker/strategy.py and request.py, Celery 5.7.
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from inspect import getmembers
 from typing import Any
@@ -104,6 +105,26 @@ def check(message: Any) -> None:
     if embed:
         _require(IS["dict of names"](embed) and _NOT_EMBEDDED.isdisjoint(embed), "its embed is not a dict of links")
         _check_types(embed, LINKS)
+
+
+def request_of(message: Any) -> Context | None:
+    """Return what can be read of the request of a message, its id, group and links; None where it has no id."""
+    fields, links = message.headers, {}
+    with suppress(Exception):  # a decoder can raise anything
+        _require(len(message.body or b"") <= LARGEST_BODY, "")
+        payload = message.payload
+        embed = payload[2] if "task" in fields else payload
+        _require(is_shallow(embed), "")
+        _check_types(embed, LINKS)
+        links = {name: embed.get(name) for name in LINKS}
+        if "task" not in fields:
+            fields = payload
+    if not IS["dict of names"](fields) or not is_name(fields.get("id")):
+        return None
+    known = {name: fields.get(name) for name in ("id", "task", "group", "group_index", "root_id")}
+    properties = message.properties if isinstance(message.properties, dict) else {}
+    told = {name: properties.get(name) for name in ("reply_to", "correlation_id")}
+    return Context({**known, **told, **links, "delivery_info": {}})
 
 
 def _check_fields(fields: dict[str, Any]) -> None:

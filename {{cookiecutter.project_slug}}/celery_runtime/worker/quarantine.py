@@ -5,7 +5,7 @@ culprit. After another crash it is quarantined: it runs alone in its worker, so 
 The policy's rule for `worker.lost` bounds the runs in all, and the last of them leaves a dead letter.
 
 Alone means: it begins when nothing else runs in this worker, and until it has ended nothing else does. Messages that
-come meanwhile, of such tasks too, return to their queue. A pool without a semaphore runs it beside others.
+come meanwhile, of such tasks too, are delayed for a second. A pool without a semaphore runs it beside others.
 """
 
 from contextlib import suppress
@@ -15,7 +15,6 @@ from celery.utils.log import get_logger
 from celery.worker import state
 
 from celery_runtime.brokers import BrokerError, broker_of
-from celery_runtime.brokers.redis import refuses_for_now
 from celery_runtime.worker.request import Request
 
 logger = get_logger(__name__)
@@ -39,7 +38,7 @@ class Quarantine:
     def handle(self, request: Any) -> None:
         """Give a request to the pool, unless it may be a run after a crash, or another one is to be alone."""
         if self._alone is not None:
-            self._return_later(request)
+            self._deliver_later(request)
         elif not isinstance(request, Request) or not request.may_have_begun:
             self._run_when_free(request)
         elif self._semaphore:
@@ -62,7 +61,7 @@ class Quarantine:
     def _admit(self, request: Request) -> None:
         if self._alone is not None:
             self._semaphore.release()
-            self._return_later(request)
+            self._deliver_later(request)
             return
         try:
             crashes = self._broker.count_crashes(request.id)
@@ -88,12 +87,6 @@ class Quarantine:
         if any(other is not request for other in tuple(state.reserved_requests)):
             self._consumer.timer.call_after(LOOK_EVERY, self._begin_when_alone, (request,))
         else:
-            try:
-                request.message.channel.renew(request.message.delivery_tag)  # it may have waited for long
-            except Exception as error:
-                if not refuses_for_now(error):
-                    raise
-                logger.warning("the delivery of %s[%s] was not renewed: %s", request.name, request.id, error)
             self._begin(request)
 
     def _begin(self, request: Request) -> None:
@@ -115,6 +108,7 @@ class Quarantine:
         if request.acknowledged:  # else the worker stops, or has lost its broker, and settles later
             self.settle()
 
-    def _return_later(self, request: Any) -> None:
+    def _deliver_later(self, request: Any) -> None:
         state.task_ready(request)
-        self._consumer.return_later(request.reject, True)
+        self._consumer.deliver_later(request.message)
+        request.acknowledged = True

@@ -17,7 +17,7 @@ from celery_runtime.dead_letters import build
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry.history import AttemptHistory
-from celery_runtime.retry.policy import Fail, Retry
+from celery_runtime.retry.policy import most_runs
 from celery_runtime.worker.pool_fixes import end_soon
 
 logger = get_logger(__name__)
@@ -38,21 +38,22 @@ class Request(request.Request):
     _success: Any = None
 
     @property
+    def eta(self) -> None:
+        """Keep Celery from holding the request: what is not due has gone before. The task sees the ETA it was given."""
+
+    @property
     def may_have_begun(self) -> bool:
         """Whether an earlier run may have taken its worker with it."""
-        return self.task.acks_late and (self.delivery_info["redelivered"] or self.message.was_delayed)
+        return self.task.acks_late and self.delivery_info["redelivered"]
 
     def has_crashed_too_often(self, notes: int) -> bool:
         """Remember how many crash notes there are; return whether the task may not run again."""
-        # Without a delay, the first run writes no crash note: it counts too.
-        self._crashed_runs = notes if self.message.was_delayed else notes + 1
+        self._crashed_runs = notes + 1  # the first run writes no crash note
         policy = self.app.policy
         own = getattr(self.task, "policy", None)  # its base may not be the project's
         rule = policy.rule(kinds.LOST, own)
-        # A rule for `worker` cannot be a Wait, but the catch-all rule "" can.
-        most = rule.action.attempts if isinstance(rule.action, Retry) else Retry.attempts
         crashed = self._failures().count(lambda kind: policy.rule(kind, own) == rule)
-        return notes > 0 and (isinstance(rule.action, Fail) or crashed >= most)
+        return notes > 0 and crashed >= most_runs(rule.action, kinds.LOST)
 
     def give_up(self, how: str | None = None) -> None:
         """End a task that took its worker with it, so that it does not run again."""

@@ -1,15 +1,19 @@
 """Prepare a task process: bound its memory, and have its results wait until they can be stored.
 
-Runs in: task process. Without the bound, the kernel ends some process when the machine has no memory left, perhaps
-another one. Without the wait, a task that is done would fail for its result; a client does not wait. Source:
-celery/backends/base.py (`_ensure_retryable`), Celery 5.7.
+Runs in: task process, and in the threads of a worker that runs tasks in threads. Without the bound, the kernel ends
+some process when the machine has no memory left, perhaps another one. Without the wait, a task that is done would fail
+for its result; a client does not wait. Source: celery/backends/base.py (`_ensure_retryable`), Celery 5.7.
 """
 
+import logging
 import sys
 from typing import Any
 
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.errors.classify import classify
+from celery_runtime.text import message_of
+
+PATIENCE = 120, 1000  # runs of an operation, and milliseconds between two: a minute in all, as the pauses are random
 
 
 def check_memory_limit(megabytes: int | None) -> None:
@@ -33,6 +37,8 @@ def wait_for_results(backend: Any) -> None:
 
     It does not know all that pass: Django's a refused connection, and that of Redis a failover.
     """
+    if "exception_safe_to_retry" in vars(backend):
+        return  # it waits already
     is_known = backend.exception_safe_to_retry
 
     def is_temporary(error: Exception) -> bool:
@@ -40,5 +46,17 @@ def wait_for_results(backend: Any) -> None:
         return is_known(error) or (root in ("network", "database") and detail not in ("auth", "query"))
 
     backend.always_retry = True
-    backend.max_retries, backend.max_sleep_between_retries_ms = 120, 1000  # a minute in all: the pauses are random
+    backend.max_retries, backend.max_sleep_between_retries_ms = PATIENCE
     backend.exception_safe_to_retry = is_temporary
+    logging.getLogger("celery.backends.base").addFilter(tell_once)
+
+
+def tell_once(record: logging.LogRecord) -> bool:
+    """Let one line tell that a result waits, where Celery has a traceback for each time it tries."""
+    if isinstance(record.args, tuple) and str(record.msg).startswith("Failed operation"):
+        if record.args[1] != PATIENCE[0] - 1:
+            return False
+        error = record.exc_info[1] if record.exc_info else None
+        record.msg = "the results are away: %s; the result of this task waits, for up to a minute"
+        record.args, record.exc_info = (message_of(error) if error else "",), None
+    return True

@@ -10,11 +10,14 @@ from typing import Any
 from celery import platforms, signals
 from celery.apps import worker
 from celery.apps.worker import safe_say
+from celery.concurrency import thread
 from celery.platforms import EX_FAILURE, EX_OK
 from celery.worker import state
 
+from celery_runtime.discovery.pool import refuse_green
 from celery_runtime.worker.pool_fixes import drop_late_soft_limits, notice_at_once, put_off_overdue
 from celery_runtime.worker.request import Request
+from celery_runtime.worker.task_process import wait_for_results
 
 LOOK_EVERY = 0.2  # seconds
 STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
@@ -33,12 +36,19 @@ class Worker(worker.Worker):
     _is_stopping = _has_deadline = _takes_nothing = _was_idle = False
     _interrupted_at: float | None = None
 
+    def on_before_init(self, **options: Any) -> None:
+        refuse_green(self.app.either("worker_pool", options.get("pool"), options.get("pool_cls")))
+        super().on_before_init(**options)
+
     def on_start(self) -> None:
         super().on_start()
+        if issubclass(self.pool_cls, thread.TaskPool):
+            signals.task_prerun.connect(self._prepare_thread)
         # Signal handlers send it, of which one may interrupt another: with Celery's lock that waits for ever.
         signals.worker_shutting_down.lock = threading.RLock()
         if hasattr(signal, "SIGQUIT"):
-            platforms.signals.update(SIGTERM=self._on_sigterm, SIGINT=self._on_sigint)
+            self._main, self._stop_at_once = os.getpid(), platforms.signals["SIGQUIT"]
+            platforms.signals.update(SIGTERM=self._on_sigterm, SIGINT=self._on_sigint, SIGQUIT=self._on_sigquit)
         if not self._isatty:
             # Celery would start the worker anew in the middle of whatever it does.
             platforms.signals.ignore("SIGHUP")
@@ -54,6 +64,10 @@ class Worker(worker.Worker):
         if hasattr(prefork, "on_timeout_set"):
             drop_late_soft_limits(prefork)
 
+    def _prepare_thread(self, sender: Any, **_: Any) -> None:
+        if sender.app is self.app:
+            wait_for_results(sender.backend)  # each thread has one of its own
+
     def wait_for_soft_shutdown(self) -> None:
         """Do not wait: a SIGTERM has, and a second Ctrl+C means at once."""
 
@@ -67,13 +81,22 @@ class Worker(worker.Worker):
 
     def _end_in_time(self, seconds: float) -> None:
         time.sleep(max(seconds, 0))
-        os.kill(os.getpid(), signal.SIGQUIT)  # Celery's cold shutdown
+        os.kill(os.getpid(), signal.SIGQUIT)
+        self._end_by_force()
+
+    def _end_by_force(self) -> None:
         time.sleep(self.app.conf.worker_exit_timeout)
         # The stop hangs: the broker is silent, or a task runs in a thread, which nothing can end.
         safe_say("worker: ends now; the tasks that still run will run again")
         with suppress(Exception):
             self.consumer.requeue_running()
         os._exit(EX_FAILURE)
+
+    def _on_sigquit(self, *args: Any) -> None:
+        if not self._has_deadline and os.getpid() == self._main:  # a terminal sends it to the processes of tasks too
+            self._has_deadline = True
+            threading.Thread(target=self._end_by_force, daemon=True).start()
+        self._stop_at_once(*args)  # Celery's cold shutdown, which waits for threads without a bound
 
     def _on_sigint(self, *_: Any) -> None:
         now = time.monotonic()
@@ -100,7 +123,7 @@ class Worker(worker.Worker):
             put_off_overdue(prefork, self.timer)
         if not self._is_stopping:
             return
-        if not self._takes_nothing:
+        if not self._takes_nothing and self.consumer.task_consumer:  # there is none before the first connection
             self._takes_nothing = True
             self.consumer.task_consumer.cancel()
         is_idle = not state.reserved_requests

@@ -1,0 +1,111 @@
+"""Promises of delays and of leases."""
+
+from .mutation import RUNTIME, Mutation
+
+MUTATIONS = (
+    Mutation(
+        "what is not due is delayed as it is published, on Redis",
+        f"{RUNTIME}/brokers/redis_transport.py",
+        'if seconds := seconds_left(message["headers"]):',
+        "if seconds := 0:",
+        "test_what_waits_is_not_in_a_worker",
+    ),
+    Mutation(
+        "what is not due is delayed as it is published, on RabbitMQ",
+        f"{RUNTIME}/brokers/rabbitmq_transport.py",
+        "        if not is_on_its_way and",
+        "        if False and",
+        "test_what_waits_is_not_in_a_worker and rabbitmq",
+    ),
+    Mutation(
+        "what others publish with a delay is not held",
+        f"{RUNTIME}/worker/consumer.py",
+        "if seconds := seconds_left(fields, self.app.timezone):",
+        "if seconds := 0:",
+        "test_what_others_publish",
+    ),
+    Mutation(
+        "an ETA without a zone is one of the app's zone",
+        f"{RUNTIME}/worker/consumer.py",
+        "seconds_left(fields, self.app.timezone)",
+        "seconds_left(fields)",
+        "test_what_others_publish",
+    ),
+    Mutation(
+        "a message of Celery 3 is delayed as well",
+        f"{RUNTIME}/worker/consumer.py",
+        'fields = message.headers if "task" in message.headers else message.payload',
+        "fields = message.headers",
+        "test_what_others_publish",
+    ),
+    Mutation(
+        "RabbitMQ does not take a second delay for a circle",
+        f"{RUNTIME}/brokers/rabbitmq_transport.py",
+        "            del headers[name]",
+        "            pass",
+        "test_the_same_delay and rabbitmq",
+    ),
+    Mutation(
+        "a RabbitMQ that is killed loses nothing that is delayed",
+        f"{RUNTIME}/brokers/rabbitmq_delays.py",
+        '"quorum", "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"',
+        '"classic"',
+        "test_a_rabbitmq_that_is_killed_keeps",
+    ),
+    Mutation(
+        "what is left out stays suspect, on RabbitMQ",
+        f"{RUNTIME}/brokers/rabbitmq_transport.py",
+        '**message.headers, REDELIVERED: origin["redelivered"]',
+        "**message.headers",
+        "test_a_task_that_was_lost_stays_suspect and rabbitmq",
+    ),
+    Mutation(
+        "what has become due counts as waiting",
+        f"{RUNTIME}/brokers/redis.py",
+        "            channel.count_delayed()  # what has become due counts",
+        "            pass",
+        "test_what_has_become_due_is_shown",
+    ),
+    Mutation(
+        "a worker looks again when the next message is due",
+        f"{RUNTIME}/brokers/redis_transport.py",
+        "max(min(timeout or self.brpop_timeout, self.due_in), 0.001)",
+        "timeout or self.brpop_timeout",
+        "test_a_worker_that_waits_wakes_in_time",
+    ),
+    Mutation(
+        "a worker renews what it has",
+        f"{RUNTIME}/worker/connection_loss.py",
+        "                self.task_consumer.channel.renew(held)",
+        "                pass",
+        "test_a_task_that_outlasts_its_lease",
+    ),
+    Mutation(
+        "a pool of one process renews beside its task",
+        f"{RUNTIME}/worker/connection_loss.py",
+        " and not issubclass(self.controller.pool_cls, solo.TaskPool)",
+        "",
+        "test_a_task_that_outlasts_its_lease and solo",
+    ),
+    Mutation(
+        "leases are times of the server",
+        f"{RUNTIME}/brokers/redis_leases.py",
+        "latest = now(client) -",
+        "latest = redis.time() -",
+        "test_workers_whose_clocks_differ",
+    ),
+    Mutation(
+        "after an outage the others may renew what they have",
+        f"{RUNTIME}/brokers/redis_leases.py",
+        "if time.monotonic() < channel.connected_at + channel.visibility_timeout / 2:",
+        "if False:",
+        "test_a_server_that_is_away_for_long",
+    ),
+    Mutation(
+        "a killed worker's tasks run again within the lease, whatever their time limits",
+        f"{RUNTIME}/defaults.py",
+        '"visibility_timeout": LEASE',
+        '"visibility_timeout": hard + LEASE',
+        "test_a_time_limit_does_not_change_the_lease",
+    ),
+)
