@@ -123,7 +123,12 @@ def _many(project: BakedProject, url: str, many: int) -> tuple[str, ...]:
 def _worker(project: BakedProject, url: str, concurrency: int) -> Iterator[tuple[WorkerProcess, Path, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as folder:
         notes = Path(folder) / "notes"
-        variables = {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": "disabled://", "APP_ENV": "test", "NOTES": str(notes)}
+        variables = {
+            "CELERY_BROKER_URL": url,
+            "CELERY_RESULT_BACKEND": "disabled://",
+            "APP_ENV": "test",
+            "NOTES": str(notes),
+        }
         with running_worker(project, Path(folder) / "log", concurrency=concurrency, **variables) as worker:
             yield worker, notes, variables
 

@@ -62,10 +62,10 @@ class RabbitMQNode:
                 raise Unavailable(f"rabbitmq-server did not start: {(self.folder / 'output').read_text()[-500:]}")
             time.sleep(0.1)
 
-    def control(self, *words: str) -> None:
-        """Run a command of `rabbitmqctl`."""
+    def control(self, *words: str) -> str:
+        """Run a command of `rabbitmqctl`, and return what it prints."""
         command = [*self._enter, str(self._binary.with_name("rabbitmqctl")), *words]
-        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+        return subprocess.run(command, env=self._environment, check=True, capture_output=True, text=True).stdout
 
     def stop(self) -> None:
         """End it gently: what was confirmed is on disk."""

@@ -48,7 +48,18 @@ OF_NO_FRAMEWORK = {
         "priorities",
         "public_face",
     ),
-    *("refusals", "results_away", "rights", "selection", "shutdown", "time_limits", "tls", "two_apps", "two_projects", "urls"),
+    *(
+        "refusals",
+        "results_away",
+        "rights",
+        "selection",
+        "shutdown",
+        "time_limits",
+        "tls",
+        "two_apps",
+        "two_projects",
+        "urls",
+    ),
 }
 open_services = ExitStack()
 

@@ -203,7 +203,14 @@ def test_a_rabbitmq_that_is_killed_keeps_what_is_on_its_way(copy, start):
         node.kill()
         node.start()
         worker = start()
-        worker.wait_for(lambda: len(set(copy.notes())) == 400, 120)
+        try:
+            worker.wait_for(lambda: len(set(copy.notes())) == 400, 90)
+        except AssertionError:
+            # Seldom a node hands nothing on after its start, and keeps all until the next: rabbitmq-server#16652.
+            print(node.control("list_queues", "name", "messages_ready", "messages_unacknowledged"))
+            node.stop()
+            node.start()
+            worker.wait_for(lambda: len(set(copy.notes())) == 400, 90)
 
 
 @pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)

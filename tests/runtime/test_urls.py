@@ -2,6 +2,7 @@
 
 import pytest
 
+from celery_runtime import defaults
 from celery_runtime.brokers import urls
 from celery_runtime.environment import ConfigurationError
 
@@ -26,6 +27,9 @@ SLIPS = {
     "how to verify": "rediss://:s3cr@host/0?ssl_cert_reqs=perhaps",
     "a file that is not there": "rediss://:s3cr@host/0?ssl_ca_certs=/not/there.pem",
     "a file of RabbitMQ's that is not there": "amqps://shop:s3cr@host//?ssl_keyfile=/not/there.pem",
+    "an option of redis-py": "redis://:s3cr@host/0?health_check_interval=30",
+    "an option of pika": "amqp://shop:s3cr@host//?heartbeat=10&connection_attempts=3",
+    "an option of Celery's settings": "amqp://shop:s3cr@host//?connect_timeout=5",
 }
 RIGHT = (
     *("redis://host", "redis://host/0", "redis://:p%23w@host:6379/15", "redis://user:p@ss@[::1]:6379/0", "redis:///2"),
@@ -56,20 +60,64 @@ def test_a_slip_in_the_url_of_the_broker_is_one_line(url, monkeypatch):
     assert SECRET not in told
 
 
-@pytest.mark.parametrize("url", [url for url in SLIPS.values() if url.startswith("redis") and ";" not in url])
+OF_THE_BROKER = ("the second of two", "an option of redis-py")  # the results' Redis takes such options
+SLIPS_OF_RESULTS = {
+    **{name: url for name, url in SLIPS.items() if url.startswith("redis") and name not in OF_THE_BROKER},
+    "a database without db+": "postgresql://shop:s3cr@host/shop",
+    "a letter too many": "rediss//:s3cr@host/0",
+    "a host": "s3cr:6379",
+}
+RIGHT_FOR_RESULTS = (
+    *("redis://host/0?health_check_interval=30", "sentinel://host:26379/0", "rpc://", "cache+memcached://host/"),
+    *(
+        "db+postgresql://host/shop",
+        "db+sqlite:///a.db",
+        "file:///tmp",
+        "shop.results:Backend",
+        "shop.results.Backend://x",
+    ),
+)
+
+
+@pytest.mark.parametrize("url", SLIPS_OF_RESULTS.values(), ids=SLIPS_OF_RESULTS)
 def test_a_slip_in_the_url_of_the_results_is_one_line(url, monkeypatch):
     monkeypatch.setenv("CELERY_RESULT_BACKEND", url)
-    if not urls.is_redis(url):
-        return  # Celery has other back ends, and says which
     told = refusal(lambda: urls.results_url("redis://host/0"))
     assert told.startswith("error: CELERY_RESULT_BACKEND ")
-    assert SECRET not in told
+    assert "\n" not in told
+    assert SECRET not in told.replace("'s3cr'", "")  # a scheme is shown
 
 
 @pytest.mark.parametrize("url", RIGHT)
 def test_what_is_right_is_returned_as_it_is(url, monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_URL", url)
     assert urls.broker_url() == url
+
+
+@pytest.mark.parametrize("url", RIGHT_FOR_RESULTS)
+def test_what_is_right_for_results_is_returned_as_it_is(url, monkeypatch):
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", url)
+    assert urls.results_url("redis://host/0") == url
+
+
+@pytest.mark.parametrize("name", ["broker", "result_backend"])
+def test_a_sentinel_whose_master_is_not_named_is_one_line(name):
+    setting = "broker_url" if name == "broker" else name
+    stated = {setting: "sentinel://:s3cr@host:26379/0"}
+    told = refusal(lambda: defaults.settings("shop", lambda name, default: stated.get(name, default)))
+    assert told.startswith(f"error: {name}_transport_options has no master_name")
+    stated[f"{name}_transport_options"] = {"master_name": "shop"}
+    defaults.settings("shop", lambda name, default: stated.get(name, default))
+
+
+def test_spaces_around_a_url_are_taken_off(copy):
+    # Celery reads these variables too, and takes them as they are.
+    seen = copy.run(
+        "from PACKAGE import app; print([app.conf.broker_url, app.conf.result_backend])",
+        CELERY_BROKER_URL=" redis://host/0\n",
+        CELERY_RESULT_BACKEND="redis://host/1 ",
+    )
+    assert seen.strip() == str(["redis://host/0", "redis://host/1"])
 
 
 def test_results_are_kept_on_the_first_of_several_servers():

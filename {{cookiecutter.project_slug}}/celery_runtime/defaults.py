@@ -36,6 +36,10 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
     if isinstance(soft, int | float) and isinstance(hard, int | float) and 0 < hard <= soft:
         problem = f"CELERY_TASK_SOFT_TIME_LIMIT ({soft} s) is not below CELERY_TASK_TIME_LIMIT ({hard} s)"
         raise ConfigurationError(problem, "Raise the hard limit or lower the soft one.")
+    results = stated("result_backend", None) or ""
+    for place, options_of in ((url, MERGED[0]), (results, MERGED[1])):
+        if place.startswith("sentinel://") and "master_name" not in (stated(options_of, None) or {}):
+            raise ConfigurationError(f"{options_of} has no master_name, which a sentinel:// URL needs", "State it.")
     # Without confirms a message is lost silently when RabbitMQ restarts before it is written.
     options = {"confirm_publish": True} if urls.is_rabbitmq(url) else _redis_options(project)
     return {
@@ -66,7 +70,7 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         "broker_transport_options": {"project": project, **options},
         # kombu would not verify the server, and Celery would refuse its URL. RabbitMQ's: rabbitmq_transport.py.
         "broker_use_ssl": VERIFIED if url.startswith("rediss://") else None,
-        "redis_backend_use_ssl": VERIFIED if (stated("result_backend", "") or "").startswith("rediss://") else None,
+        "redis_backend_use_ssl": VERIFIED if results.startswith("rediss://") else None,
         # Only the Redis backend reads them. With its stock policy a client with no server hangs for 19 seconds.
         "result_backend_transport_options": {"global_keyprefix": f"{project}:", "retry_policy": dict(ONE_RETRY)},
         # Seconds in which a server must have answered: the broker, and the Redis of the results, which is asked up

@@ -31,9 +31,11 @@ class ConfigurationError(SystemExit):
 
 def read_dotenv(folder: Path) -> None:
     """Set the variables of `.env` in the folder, a text in UTF-8, except in tests; what is set already wins."""
+    unset = [name for name in READ_BY_EVERY_APP if name not in os.environ]
+    # Celery reads them too, with the spaces that some programs leave around a value.
+    os.environ.update({name: os.environ[name].strip() for name in READ_BY_EVERY_APP if name not in unset})
     if os.environ.get("APP_ENV") == "test":
         return
-    unset = [name for name in READ_BY_EVERY_APP if name not in os.environ]
     try:
         load_dotenv(folder / ".env")
     except (OSError, ValueError) as error:

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from celery.app.backends import BACKEND_ALIASES
+from celery.utils.imports import load_extension_class_names
+
 from celery_runtime import environment
 from celery_runtime.brokers.embedded import PROJECT_BROKER
 from celery_runtime.environment import ConfigurationError
 
 REDIS = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 RABBITMQ = ("amqp://", "amqps://", "pyamqp://")
+# What kombu understands in the query of a URL. Other options are transport options.
+OPTIONS = ("ssl_", "heartbeat", "login_method", "virtual_host")
 CONSUMER_TIMEOUT = 30 * 60.0  # seconds: RabbitMQ's, where rabbitmq.conf says nothing else
 
 
@@ -36,25 +41,39 @@ def broker_url() -> str:
         if not url.startswith(REDIS + RABBITMQ):
             problem = f"CELERY_BROKER_URL starts with {url.partition(':')[0]!r}"
             raise ConfigurationError(problem, f"Use one of: {', '.join(REDIS + RABBITMQ)}.")
-        _check("CELERY_BROKER_URL", url)
+        for name in _check("CELERY_BROKER_URL", url):
+            if not name.startswith(OPTIONS):
+                problem = f"CELERY_BROKER_URL states {name}, which is no option of a URL"
+                raise ConfigurationError(problem, "State it in broker_transport_options, in settings.py.")
     return value
 
 
 def results_url(broker_url: str, default: str | None = None) -> str:
     """Return `CELERY_RESULT_BACKEND`; when it is unset, `default`; without one, the broker if that is a Redis.
 
-    If nothing names a place for results, outside development, that is a `ConfigurationError`.
+    If nothing names a place for results, outside development, or it cannot be used, that is a `ConfigurationError`.
     """
     value = environment.text("CELERY_RESULT_BACKEND") or default
     if value is not None and is_redis(value):
         _check("CELERY_RESULT_BACKEND", value)
+    elif value is not None:
+        name = value.partition("://")[0].partition("+")[0]
+        known = {**BACKEND_ALIASES, **dict(load_extension_class_names("celery.result_backends"))}
+        if name not in known and "." not in name:  # with one it is the path of a class
+            problem = f"CELERY_RESULT_BACKEND starts with {name.partition(':')[0]!r}"
+            raise ConfigurationError(
+                problem, f"Use one of: {', '.join(REDIS)}, db+postgresql://, or another of Celery's."
+            )
     if value is None and is_redis(broker_url):  # of several, the first: results have one place
         value = PROJECT_BROKER.url(1) if broker_url == PROJECT_BROKER.url(0) else broker_url.partition(";")[0]
     return _embedded("CELERY_RESULT_BACKEND", database=1) if value is None else value
 
 
-def _check(variable: str, url: str) -> None:
-    """Refuse a URL with a slip in it. The line shows no piece of it: most of these slips are in a password."""
+def _check(variable: str, url: str) -> dict[str, str]:
+    """Refuse a URL with a slip in it; return the options in its query.
+
+    The line shows no piece of it: most of these slips are in a password.
+    """
     try:
         parts = urlsplit(url)
         # An unescaped /, ? or # cuts a password in two: its rest and the host are then in the path, query or fragment.
@@ -73,6 +92,7 @@ def _check(variable: str, url: str) -> None:
         if name in options and not Path(options[name]).is_file():
             problem = f"{variable} names a file by {name} that is not there: {options[name]}"
             raise ConfigurationError(problem, "Correct it.")
+    return options
 
 
 def _embedded(variable: str, database: int) -> str:
