@@ -66,7 +66,8 @@ RUN = """
     bodies = {}
     for name, header in headers.items():
         bodies[name] = chord(header)(collect.s(), max_retries=3 if "LATE" in name else None)
-    app.control.revoke("REVOKED")
+        if "REVOKED" in name:
+            app.control.revoke("REVOKED")
     start, ended = time.monotonic(), {}
     while len(ended) < len(bodies) and (seconds := time.monotonic() - start) < SECONDS:
         for name, body in bodies.items():
