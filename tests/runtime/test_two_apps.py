@@ -15,27 +15,10 @@ import celery_runtime
 from celery_runtime.brokers.connection import Connection
 from celery_runtime.testing.worker import WorkerProcess
 
+from .small_package import SMALL_PACKAGE
+
 PACKAGE = {
-    "__init__.py": "from .celery_config import app\n",
-    "celery_config.py": """
-from celery_runtime import Celery
-
-app = Celery(__package__)
-app.config_from_object(f"{__package__}.settings")
-""",
-    "settings.py": """
-import os
-
-from celery_runtime import priority_queue
-
-broker_url = os.environ["BROKER"]
-task_queues = [priority_queue("tasks")]
-task_default_queue = "tasks"
-task_file_pattern = "ex*.py"
-beat_schedule = {}
-""",
-    "error_policy.py": "POLICY, MAX_AGE = {}, 60\n",
-    "celery_tasks/__init__.py": "",
+    **SMALL_PACKAGE,
     "celery_tasks/ex1.py": """
 import os
 from pathlib import Path
