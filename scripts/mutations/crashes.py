@@ -4,6 +4,27 @@ from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
     Mutation(
+        "a task that is revoked by the signal of the soft limit can clean up",
+        f"{RUNTIME}/worker/request.py",
+        "os.kill(self.worker_pid, REVOKING_SIGNAL)",
+        "os.kill(self.worker_pid, 9)",
+        "test_a_task_that_is_revoked_by and embedded",
+    ),
+    Mutation(
+        "a task that is revoked by the signal of the soft limit is no failure",
+        f"{RUNTIME}/retry/task.py",
+        "if isinstance(error, Revoked):",
+        "if False:",
+        "test_a_task_that_is_revoked_by and embedded",
+    ),
+    Mutation(
+        "a task that begins as another is revoked is not lost",
+        f"{RUNTIME}/retry/task.py",
+        "raise exceptions.Reject(error, requeue=True) from error",
+        "raise exceptions.Ignore from error",
+        "test_a_task_that_begins_just_as and embedded",
+    ),
+    Mutation(
         "a worker that is killed takes no message with it",
         f"{RUNTIME}/brokers/redis_transport.py",
         "if not queues or not self.ack_emulation or self._without_acks.intersection(queues):",

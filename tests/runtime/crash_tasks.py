@@ -9,6 +9,7 @@ TASKS = """
     from pathlib import Path
 
     import celery
+    from celery.exceptions import SoftTimeLimitExceeded
     from PACKAGE.celery_config import app
     from celery_runtime import Retry
 
@@ -62,6 +63,15 @@ TASKS = """
         while not Path("NOTES_FILE.released").exists():
             time.sleep(0.02)
         write("ends")
+
+    @app.task(queue="tasks")
+    def cleans_up():
+        write(f"begins {os.getpid()}")
+        try:
+            time.sleep(30)
+        except SoftTimeLimitExceeded:
+            write("cleans up")
+            raise
 
     @app.task(queue="tasks", rate_limit="12/m")
     def limited(text):

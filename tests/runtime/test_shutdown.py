@@ -135,6 +135,34 @@ def test_a_task_that_is_revoked_while_it_runs_succeeds_only_where_it_has_ended(p
     assert ("ends" in project.notes()) == (state == "SUCCESS")
 
 
+def test_a_task_that_is_revoked_by_the_signal_of_the_soft_limit_cleans_up_and_is_no_failure(project, start):
+    take_long(project)
+    worker = start()
+    for number in (1, 2):  # the process of the first lives on
+        task_id = str(uuid.uuid4())
+        publish(project, f"cleans_up.apply_async(task_id='{task_id}')")
+        worker.wait_for(lambda number=number: len(project.notes()) == 2 * number - 1)
+        project.run(f"from PACKAGE import app; app.control.revoke('{task_id}', terminate=True, signal='SIGUSR1')")
+        worker.wait_for(lambda number=number: len(project.notes()) == 2 * number)
+    publish(project, "note.delay('next')")
+    worker.wait_for(lambda: "next" in project.notes())
+    begins = project.notes()[0]
+    assert project.notes() == [begins, "cleans up"] * 2 + ["next"]
+    assert project.run(f"from PACKAGE import app; print(app.AsyncResult('{task_id}').state)").strip() == "REVOKED"
+    assert dead_letters(project) == []
+
+
+def test_a_task_that_begins_just_as_another_is_revoked_runs_again(project, start):
+    take_long(project)
+    publish(project, "cleans_up.delay()")
+    worker = start()
+    worker.wait_for(lambda: project.notes())
+    os.kill(int(project.notes()[0].removeprefix("begins ")), signal.SIGUSR2)  # as if its process had run the other
+    worker.wait_for(lambda: len(project.notes()) == 3)
+    assert project.notes()[1:] == ["cleans up", project.notes()[0]]
+    assert dead_letters(project) == []
+
+
 def test_a_worker_that_never_reached_its_broker_stops(copy):
     environment = {**copy.environment, "CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}
     worker = WorkerProcess(copy.package, copy.root / "worker.log", environment=environment)

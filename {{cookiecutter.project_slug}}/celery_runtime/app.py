@@ -146,6 +146,7 @@ class Celery(celery.Celery):
     def _prepare_process(self, **_: Any) -> None:
         if celery.current_app == self:
             task_process.limit_memory(self.conf.get("task_memory_limit"))
+            task_process.heed_revocation()
             task_process.wait_for_results(self.backend)
 
     def _count_revoked(self, sender: Any, request: Any, expired: bool, **_: Any) -> None:

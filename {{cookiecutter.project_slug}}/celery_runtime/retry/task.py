@@ -37,6 +37,10 @@ class NotAnException(Exception):
     """Stand for a `BaseException` of a task, which would have ended the process."""
 
 
+class Revoked(exceptions.SoftTimeLimitExceeded):
+    """End a run that is revoked with the signal SIGUSR1, which lets it clean up as at its soft time limit."""
+
+
 class Task(celery.Task):
     """Run a task again after an error, or give it up, as the rules say.
 
@@ -98,6 +102,9 @@ class Task(celery.Task):
             raise NotAnException(f"{type(error).__name__}: {message_of(error)}") from error
         if request.is_eager or isinstance(error, DECISIONS):
             return
+        if isinstance(error, Revoked):
+            # Its message is acknowledged by now: only a task that began just then runs again.
+            raise exceptions.Reject(error, requeue=True) from error
         _ = self.app.policy  # imports the rules for exceptions as well, if no worker has done so yet
         verdict = classify(error)
         history = AttemptHistory.read(request.headers)

@@ -1,13 +1,16 @@
 """Handle ends of a run that its process cannot report: killed, timed out, cancelled. Runs in: worker main process."""
 
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
-from celery import exceptions, signals
+from celery import exceptions, platforms, signals
 from celery.utils.log import get_logger
 from celery.worker import request, state
 from kombu.exceptions import OperationalError
@@ -22,6 +25,8 @@ from celery_runtime.worker.pool_fixes import end_soon
 
 logger = get_logger(__name__)
 
+# The first is Celery's for a soft time limit, the second is heeded by task_process.py. Windows has neither.
+SOFT_SIGNAL, REVOKING_SIGNAL = getattr(signal, "SIGUSR1", None), getattr(signal, "SIGUSR2", 0)
 WITHOUT_PROCESS = (Terminated, WorkerLostError, SystemExit, KeyboardInterrupt)
 # How many tasks of this worker ended without a result and without a dead letter, by the reason.
 without_dead_letter: "Counter[str]" = Counter()
@@ -80,6 +85,15 @@ class Request(request.Request):
     def reject(self, requeue: bool = False) -> None:
         super().reject(requeue)
         self.end()
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        has_process = self.time_start and self.worker_pid != os.getpid()
+        if has_process and signal and platforms.signals.signum(signal) == SOFT_SIGNAL:
+            with suppress(ProcessLookupError):
+                os.kill(self.worker_pid, REVOKING_SIGNAL)
+            self._announce_revoked("terminated", True, SOFT_SIGNAL, False)
+        else:
+            super().terminate(pool, signal)
 
     def cancel(self, pool: Any, signal: Any = None, emit_retry: bool = True) -> None:
         has_message = self.task.acks_late or not self.acknowledged

@@ -1,4 +1,4 @@
-"""Prepare a task process: bound its memory, and have its results wait until they can be stored.
+"""Prepare a task process: bound its memory, end a run that is revoked, and have results wait until they can be stored.
 
 Runs in: task process, and in the threads of a worker that runs tasks in threads. Without the bound, the kernel ends
 some process when the machine has no memory left, perhaps another one. Without the wait, a task that is done would fail
@@ -6,11 +6,15 @@ for its result; a client does not wait. Source: celery/backends/base.py (`_ensur
 """
 
 import logging
+import signal
 import sys
 from typing import Any
 
+import celery
+
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.errors.classify import classify
+from celery_runtime.retry.task import Revoked
 from celery_runtime.text import message_of
 
 PATIENCE = 120, 1000  # runs of an operation, and milliseconds between two: a minute in all, as the pauses are random
@@ -30,6 +34,17 @@ def limit_memory(megabytes: int | None) -> None:
 
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (megabytes * 2**20, hard))
+
+
+def heed_revocation() -> None:
+    """Have a signal of request.py end the run. Celery's, SIGUSR1, would pass for the soft time limit."""
+    if hasattr(signal, "SIGUSR2"):
+        signal.signal(signal.SIGUSR2, _end_run)
+
+
+def _end_run(*_: Any) -> None:
+    if celery.current_task:  # it has not ended meanwhile
+        raise Revoked
 
 
 def wait_for_results(backend: Any) -> None:
