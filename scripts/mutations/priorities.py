@@ -4,6 +4,13 @@ from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
     Mutation(
+        "monitors count the messages of all priorities on Redis",
+        f"{RUNTIME}/defaults.py",
+        '"priority_steps": list(LEVELS[::-1]),',
+        "",
+        "test_a_monitor_counts",
+    ),
+    Mutation(
         "Redis is read from the largest priority down",
         f"{RUNTIME}/brokers/redis_transport.py",
         "LEVELS[::-1]",

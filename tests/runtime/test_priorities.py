@@ -167,6 +167,25 @@ def test_depths_are_shown_by_priority(copy, broker_url):
         assert by_priority == {"0": 1, "5": 1, "9": 2}
 
 
+# As Flower does: by the steps that the app states, and 0, 3, 6 and 9 where it states none.
+AS_A_MONITOR = """
+    from PACKAGE import app
+    from PACKAGE.celery_tasks.ex1_note import note
+
+    for priority in range(10):
+        note.apply_async(("x",), priority=priority)
+    options = app.conf.broker_transport_options
+    keys = [f"tasks\\x06\\x16{step}" if step else "tasks" for step in options.get("priority_steps", (0, 3, 6, 9))]
+    with app.connection_for_read() as connection:
+        print(sum(connection.default_channel.client.llen(key) for key in keys))
+"""
+
+
+def test_a_monitor_counts_the_messages_of_all_priorities_on_redis(copy):
+    copy.write_note_task("ex1_note.py")
+    assert copy.run(AS_A_MONITOR).strip() == "10"
+
+
 def test_a_broker_that_cannot_be_reached_is_one_line(copy):
     done = copy.celery("queues", CELERY_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
