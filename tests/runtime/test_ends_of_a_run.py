@@ -32,7 +32,8 @@ def test_it_ends_its_broker_and_its_workers(name, options, tmp_path):
     (tmp_path / "test_one.py").write_text(TEST)
     environment = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", *options]
-    run = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heed_sighup, **pipes)
     deadline = time.monotonic() + 60
     while not (tmp_path / "pids").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -43,7 +44,15 @@ def test_it_ends_its_broker_and_its_workers(name, options, tmp_path):
     output, _ = run.communicate(timeout=60)
 
     assert run.returncode == 2, output.decode()
+    deadline = time.monotonic() + 20  # a process of pytest-xdist ends on its own, after that which started it
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not [pid for pid in pids if _runs(pid)], output.decode()
+
+
+def heed_sighup() -> None:
+    """Take back that `nohup` has it ignored in all that runs under it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _runs(pid: int) -> bool:
