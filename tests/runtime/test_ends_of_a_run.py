@@ -33,7 +33,7 @@ def test_it_ends_its_broker_and_its_workers(name, options, tmp_path):
     environment = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    run = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heed_sighup, **pipes)
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heed_sighup, **pipes)  # noqa: PLW1509
     deadline = time.monotonic() + 60
     while not (tmp_path / "pids").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
