@@ -4,6 +4,13 @@ from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
     Mutation(
+        "a probe finds no half of a file",
+        f"{RUNTIME}/worker/liveness.py",
+        '.open("r+")',
+        '.open("w")',
+        "test_a_probe_never_finds",
+    ),
+    Mutation(
         "a task that is revoked by the signal of the soft limit can clean up",
         f"{RUNTIME}/worker/request.py",
         "os.kill(self.worker_pid, REVOKING_SIGNAL)",

@@ -74,6 +74,13 @@ MUTATIONS = (
         "test_environment",
     ),
     Mutation(
+        "a test run in the background that is told to end leaves nothing running",
+        f"{RUNTIME}/testing/__init__.py",
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
+        "pass",
+        "test_ends_of_a_run",
+    ),
+    Mutation(
         "a test run that is told to end leaves nothing running",
         f"{RUNTIME}/testing/__init__.py",
         "    _end_on_signals()\n",

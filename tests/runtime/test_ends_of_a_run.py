@@ -33,7 +33,7 @@ def test_it_ends_its_broker_and_its_workers(name, options, tmp_path):
     environment = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST_")}
     command = [sys.executable, "-m", "pytest", "-q", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    run = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heed_sighup, **pipes)  # noqa: PLW1509
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=run_in_the_background, **pipes)  # noqa: PLW1509
     deadline = time.monotonic() + 60
     while not (tmp_path / "pids").exists() and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -50,8 +50,9 @@ def test_it_ends_its_broker_and_its_workers(name, options, tmp_path):
     assert not [pid for pid in pids if _runs(pid)], output.decode()
 
 
-def heed_sighup() -> None:
-    """Take back that `nohup` has it ignored in all that runs under it."""
+def run_in_the_background() -> None:
+    """Have SIGINT ignored, as a script's shell does, and SIGHUP not, as `nohup` does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

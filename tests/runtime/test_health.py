@@ -5,6 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Thread
+from unittest.mock import Mock
+
+from celery_runtime.worker.liveness import Liveness
 
 BUSY = """
     import time
@@ -50,6 +54,17 @@ def test_a_worker_is_alive_and_ready_even_while_all_its_processes_are_busy(copy,
     worker.wait_for(lambda: "received" in worker.output())
     time.sleep(2)
     assert probe(copy, "--limit", "1") == (0, "alive")
+
+
+def test_a_probe_never_finds_half_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("CELERY_HEALTH_FOLDER", str(tmp_path))
+    liveness, read = Liveness(Mock(), 5), []
+    writer = Thread(target=lambda: [liveness.tell(state) for _ in range(2_000) for state in ("starting", "ready")])
+    writer.start()
+    while writer.is_alive():
+        read.append((tmp_path / "worker-0").read_text().strip())
+    liveness.end()
+    assert set(read) <= {f"{os.getpid()} starting", f"{os.getpid()} ready"}
 
 
 def test_a_worker_that_hangs_is_named(copy, start):

@@ -42,7 +42,7 @@ def problem(wanted: str | None, limit: float) -> str | None:
                 continue  # its worker has ended
             except BlockingIOError:
                 alive += 1
-            pid, _, state = file.read().partition(" ")
+            pid, _, state = file.read().strip().partition(" ")
             age = time.time() - os.fstat(file.fileno()).st_mtime
         if age > limit:
             return f"the worker {pid} hangs: it has given no sign for {age:.0f} s"

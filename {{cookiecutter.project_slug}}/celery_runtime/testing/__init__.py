@@ -47,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     _end_on_signals()
+    if hasattr(config, "workerinput"):
+        # By it pytest-xdist ends what a process of its runs; a shell has all ignore it that runs in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if _is_controller(config):
         return
     if not (package := config.getini("celery_app")):

@@ -12,6 +12,8 @@ from celery_runtime import health
 
 logger = get_logger(__name__)
 
+WIDTH = 40  # characters of a file, however long its text
+
 
 class Liveness:
     """The file of one worker, touched each `interval` seconds. A worker that cannot keep one logs that."""
@@ -29,7 +31,9 @@ class Liveness:
     def tell(self, state: str) -> None:
         """Write the state of the worker, such as "ready", into the file."""
         if self._file is not None:
-            Path(self._file.name).write_text(f"{os.getpid()} {state}")  # which keeps the lock
+            # A second descriptor keeps the lock; a file that is emptied first would be read as empty by a probe.
+            with Path(self._file.name).open("r+") as file:
+                file.write(f"{os.getpid()} {state}".ljust(WIDTH))
 
     def touch(self) -> None:
         if self._file is not None:
