@@ -1,7 +1,7 @@
 """Ways to break the library and a project, one for each promise: a test must notice."""
 
 from ..baking import TEMPLATE
-from . import chords, crashes, dead_letters, delays, discovery, errors, names, outages, priorities, settings
+from . import chords, crashes, dead_letters, delays, discovery, errors, names, outages, priorities, settings, stops
 from .mutation import Mutation
 
 __all__ = ["MUTATIONS", "RUNTIME_TESTS", "Mutation"]
@@ -15,6 +15,7 @@ MUTATIONS = (
     *settings.MUTATIONS,
     *dead_letters.MUTATIONS,
     *crashes.MUTATIONS,
+    *stops.MUTATIONS,
     *outages.MUTATIONS,
     *delays.MUTATIONS,
     *names.MUTATIONS,

@@ -1,36 +1,8 @@
-"""Promises of crashes, restarts and the probe."""
+"""Promises of crashes and restarts."""
 
 from .mutation import RUNTIME, Mutation
 
 MUTATIONS = (
-    Mutation(
-        "a probe finds no half of a file",
-        f"{RUNTIME}/worker/liveness.py",
-        '.open("r+")',
-        '.open("w")',
-        "test_a_probe_never_finds",
-    ),
-    Mutation(
-        "a task that is revoked by the signal of the soft limit can clean up",
-        f"{RUNTIME}/worker/request.py",
-        "os.kill(self.worker_pid, REVOKING_SIGNAL)",
-        "os.kill(self.worker_pid, 9)",
-        "test_a_task_that_is_revoked_by and embedded",
-    ),
-    Mutation(
-        "a task that is revoked by the signal of the soft limit is no failure",
-        f"{RUNTIME}/retry/task.py",
-        "if isinstance(error, Revoked):",
-        "if False:",
-        "test_a_task_that_is_revoked_by and embedded",
-    ),
-    Mutation(
-        "a task that begins as another is revoked is not lost",
-        f"{RUNTIME}/retry/task.py",
-        "raise exceptions.Reject(error, requeue=True) from error",
-        "raise exceptions.Ignore from error",
-        "test_a_task_that_begins_just_as and embedded",
-    ),
     Mutation(
         "a worker that is killed takes no message with it",
         f"{RUNTIME}/brokers/redis_transport.py",
@@ -143,32 +115,11 @@ MUTATIONS = (
         "test_tasks_that_were_lost_twice",
     ),
     Mutation(
-        "a run that a deploy has interrupted has not crashed",
-        f"{RUNTIME}/worker/request.py",
-        "            self.end()\n            return",
-        "            return",
-        "test_a_task_that_deploys_have_interrupted",
-    ),
-    Mutation(
         "a pool without processes has a quarantine too",
         f"{RUNTIME}/worker/quarantine.py",
         'worker.semaphore if getattr(worker.pool_cls, "uses_semaphore", False) else None',
         "worker.semaphore",
         "test_a_pool_without_processes",
-    ),
-    Mutation(
-        "a SIGTERM has a deadline",
-        f"{RUNTIME}/worker/worker.py",
-        "platforms.signals.update(SIGTERM=self._on_sigterm, ",
-        "platforms.signals.update(",
-        "test_a_sigterm",
-    ),
-    Mutation(
-        "a SIGTERM lets tasks end before it",
-        f"{RUNTIME}/worker/worker.py",
-        "time.sleep(max(seconds, 0))",
-        "pass",
-        "test_a_sigterm",
     ),
     Mutation(
         "the end of a process is noticed at once",
@@ -204,27 +155,6 @@ MUTATIONS = (
         "            return self._already_cancelled  # it did not heed",
         "            return False  # it did not heed",
         "test_a_task_that_does_not_heed and rabbitmq",
-    ),
-    Mutation(
-        "a task that no broker has any more is a dead letter when it is stopped",
-        f"{RUNTIME}/worker/request.py",
-        "            if not has_message:",
-        "            if False:",
-        "test_a_task_that_is_acknowledged_early and embedded",
-    ),
-    Mutation(
-        "a thread that is interrupted has not crashed",
-        f"{RUNTIME}/worker/consumer.py",
-        "            request.end()\n        self._quarantine.settle()\n",
-        "            pass\n",
-        "test_a_thread_that_is_interrupted and embedded",
-    ),
-    Mutation(
-        "its message goes back to Redis at once",
-        f"{RUNTIME}/worker/consumer.py",
-        "        self.task_consumer.channel.requeue_held()",
-        "        pass",
-        "test_a_thread_that_is_interrupted and embedded",
     ),
     Mutation(
         "a time limit fits what the broker allows",
@@ -269,34 +199,6 @@ MUTATIONS = (
         "test_a_task_with_a_base_of_its_own",
     ),
     Mutation(
-        "the probe sees a loop that hangs",
-        f"{RUNTIME}/health.py",
-        "        if age > limit:",
-        "        if False:",
-        "test_health",
-    ),
-    Mutation(
-        "the worker's own loop tells that it turns",
-        f"{RUNTIME}/worker/liveness.py",
-        "timer.call_repeatedly(interval, self.touch)",
-        "pass",
-        "test_health",
-    ),
-    Mutation(
-        "a worker that waits for its broker is alive",
-        f"{RUNTIME}/worker/connection_loss.py",
-        "            self._liveness.touch()",
-        "            pass",
-        "test_health",
-    ),
-    Mutation(
-        "what was left behind by a killed worker is no worker",
-        f"{RUNTIME}/health.py",
-        "                continue  # its worker has ended",
-        "                pass",
-        "test_health",
-    ),
-    Mutation(
         "a publisher is told which server is away",
         f"{RUNTIME}/app.py",
         "with explained(self):",
@@ -309,54 +211,5 @@ MUTATIONS = (
         "connection.transport_options = {**connection.transport_options, **dict.fromkeys(names, PATIENCE)}",
         "pass",
         "test_servers_away",
-    ),
-    Mutation(
-        "a signal in the middle of another does not hang the worker",
-        f"{RUNTIME}/worker/worker.py",
-        "        signals.worker_shutting_down.lock = threading.RLock()\n",
-        "",
-        "test_a_signal_in_the_middle",
-    ),
-    Mutation(
-        "a Ctrl+C that is passed on counts once",
-        f"{RUNTIME}/worker/worker.py",
-        "ONE_PRESS = 1.0",
-        "ONE_PRESS = 0.0",
-        "test_ctrl_c_lets",
-    ),
-    Mutation(
-        "a second Ctrl+C does not wait",
-        f"{RUNTIME}/worker/worker.py",
-        "ONE_PRESS = 1.0",
-        "ONE_PRESS = 60.0",
-        "test_a_stop_gives_back_what_runs and Ctrl",
-    ),
-    Mutation(
-        "a stop at once does not wait for threads",
-        f"{RUNTIME}/worker/worker.py",
-        "            threading.Thread(target=self._end_by_force, daemon=True).start()",
-        "            pass",
-        "test_a_stop_gives_back_what_runs and threads",
-    ),
-    Mutation(
-        "a SIGTERM after Ctrl+C bounds the time",
-        f"{RUNTIME}/worker/worker.py",
-        "        if self._has_deadline:",
-        "        if self._is_stopping:",
-        "test_a_sigterm_after_ctrl_c",
-    ),
-    Mutation(
-        "a worker that is to stop does not start anew",
-        f"{RUNTIME}/worker/worker.py",
-        'platforms.signals.ignore("SIGHUP")',
-        "pass",
-        "test_a_worker_that_is_to_stop",
-    ),
-    Mutation(
-        "a worker that never reached its broker stops without an error",
-        f"{RUNTIME}/worker/worker.py",
-        "if not self._takes_nothing and self.consumer.task_consumer:",
-        "if not self._takes_nothing:",
-        "test_shutdown and never_reached",
     ),
 )

@@ -47,6 +47,7 @@ OF_NO_FRAMEWORK = {
         "policy_decisions",
         "priorities",
         "public_face",
+        "rabbitmq_delays",
     ),
     *(
         "refusals",

@@ -121,7 +121,7 @@ def test_a_crowd_that_waits_for_a_service_is_spread_when_it_is_back(copy, start,
     print(f"{CROWD} tasks, times / {FACTOR:g}; requests while it is away: {sum(map(len, away))} of at most {most:.0f}")
     print(f"by second before it is back: {sorted(asked.items())}")
     print(f"by second after: {sorted(per_second.items())}")
-    # What spreads them; when they come depends on how fast the machine is, too.
+    # The pauses spread the tasks. A slow machine delays their requests, but changes no pause.
     pauses = [due - now for told in found.values() for (_, now), (due, _) in pairwise(told[RAMP:])]
     first, _, last = statistics.quantiles(pauses, n=4)
     assert last - first > CAP / 4

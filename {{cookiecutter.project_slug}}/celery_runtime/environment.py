@@ -32,8 +32,8 @@ class ConfigurationError(SystemExit):
 def read_dotenv(folder: Path) -> None:
     """Set the variables of `.env` in the folder, a text in UTF-8, except in tests; what is set already wins."""
     unset = [name for name in READ_BY_EVERY_APP if name not in os.environ]
-    # Celery reads them too, with the spaces that some programs leave around a value.
-    os.environ.update({name: os.environ[name].strip() for name in READ_BY_EVERY_APP if name not in unset})
+    for name in set(READ_BY_EVERY_APP).difference(unset):  # Celery takes them with the spaces around a value
+        os.environ[name] = os.environ[name].strip()
     if os.environ.get("APP_ENV") == "test":
         return
     try:

@@ -1,4 +1,4 @@
-"""What a worker has of a Redis: each message is leased, by a time in a sorted set that the worker renews.
+"""Lease messages of a Redis: a sorted set holds a time for each, and the worker that has the message renews it.
 
 A message that is not renewed for the visibility timeout is requeued by any worker of the queue. So this timeout is
 short, whatever a task takes. All times are of the server's clock. Runs in: worker main process. Source:

@@ -58,10 +58,6 @@ class Channel(RedisWorkerChannel, redis.Channel):
     _found_nothing = False
     _without_acks: frozenset[str] = frozenset()
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.connected_at = time.monotonic()
-
     def priority(self, n: int) -> int:
         # kombu rounds down to a step by bisection, which needs ascending steps.
         return n

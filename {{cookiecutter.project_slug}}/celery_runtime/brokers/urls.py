@@ -14,7 +14,7 @@ from celery_runtime.environment import ConfigurationError
 
 REDIS = ("redis://", "rediss://", "redis+socket://", "sentinel://")
 RABBITMQ = ("amqp://", "amqps://", "pyamqp://")
-# What kombu understands in the query of a URL. Other options are transport options.
+# The query of a URL may state these. All others belong into the transport options.
 OPTIONS = ("ssl_", "heartbeat", "login_method", "virtual_host")
 CONSUMER_TIMEOUT = 30 * 60.0  # seconds: RabbitMQ's, where rabbitmq.conf says nothing else
 
@@ -43,7 +43,7 @@ def broker_url() -> str:
             raise ConfigurationError(problem, f"Use one of: {', '.join(REDIS + RABBITMQ)}.")
         for name in _check("CELERY_BROKER_URL", url):
             if not name.startswith(OPTIONS):
-                problem = f"CELERY_BROKER_URL states {name}, which is no option of a URL"
+                problem = f"CELERY_BROKER_URL states {name}, which the query of a URL cannot have"
                 raise ConfigurationError(problem, "State it in broker_transport_options, in settings.py.")
     return value
 

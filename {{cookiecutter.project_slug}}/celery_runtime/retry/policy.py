@@ -96,7 +96,7 @@ class Failures(NamedTuple):
 class Policy:
     """The rules of the project, and its bound on the age of any task.
 
-    It raises what `check_rules` raises, and a `ValueError` if the age is no time.
+    It raises what `check_rules` raises; if `max_age` is not a time, that is a `ValueError`.
 
     Args:
         actions: by kind; of several that fit, the longest kind counts. "" fits every kind.
