@@ -1,12 +1,16 @@
 """`make mutations`: break the library, or a file of a project, one promise at a time, and see which test notices.
 
-`python -m scripts.mutations WORD …` runs those whose promise has these words.
+`python -m scripts.mutations WORD …` runs those whose promise has these words. Most of the time they wait, so several
+run side by side, each in a project of its own.
 """
 
+import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,6 +20,7 @@ from ..baking import BakedProject, bake, clean_environment, silenced_stdout
 from . import MUTATIONS, RUNTIME_TESTS, Mutation
 
 UNTOUCHED = "test_names_are_ordered or test_policy_decisions"  # one in each folder, and both quick
+SIDE_BY_SIDE = 2 * (os.cpu_count() or 1)
 OPTIONS = ("-x", "-q", "-rfE", "-p", "no:cacheprovider")
 
 
@@ -60,21 +65,33 @@ def end_processes_of(folder: Path) -> None:
     for process in psutil.process_iter(["environ", "cmdline"]):
         # A server that names itself anew overwrites its environment.
         is_told = (process.info["environ"] or {}).get("TMPDIR") == str(folder)
-        if is_told or str(folder) in " ".join(process.info["cmdline"] or ()):
+        if is_told or f"{folder}{os.sep}" in " ".join(process.info["cmdline"] or ()):
             process.kill()
 
 
 def main() -> None:
     chosen = [one for one in MUTATIONS if all(word in one.promise for word in sys.argv[1:])]
+    if not chosen:
+        sys.exit(f"error: no promise has the words {' '.join(sys.argv[1:])}")
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        projects: queue.SimpleQueue[BakedProject] = queue.SimpleQueue()
+
+        def try_out(mutation: Mutation) -> list[str]:
+            project = projects.get()
+            try:
+                return notice(project, mutation)
+            finally:
+                end_processes_of(project.path.parent)
+                projects.put(project)
+
         with silenced_stdout():
-            project = bake(Path(folder), {"project_slug": "shop", "framework": "plain"})
-        try:
-            if failed := failed_tests(project, UNTOUCHED):
-                sys.exit(f"error: with no mutation, these fail already: {', '.join(failed)}")
-            noticed = [failed[0] for mutation in chosen if (failed := notice(project, mutation))]
-        finally:
-            end_processes_of(Path(folder))
+            for number in range(min(SIDE_BY_SIDE, len(chosen))):
+                projects.put(bake(Path(folder, str(number)), {"project_slug": "shop", "framework": "plain"}))
+        if failed := failed_tests(project := projects.get(), UNTOUCHED):
+            sys.exit(f"error: with no mutation, these fail already: {', '.join(failed)}")
+        projects.put(project)
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            noticed = [failed[0] for failed in pool.map(try_out, chosen) if failed]
     own = sum(not name.startswith(f"{RUNTIME_TESTS.name}/") for name in noticed)
     print(f"{len(noticed)} of {len(chosen)} mutations were noticed, {own} of them by the project's own tests.")
     sys.exit(len(noticed) < len(chosen))
