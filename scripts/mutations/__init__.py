@@ -1,7 +1,20 @@
 """Ways to break the library and a project, one for each promise: a test must notice."""
 
 from ..baking import TEMPLATE
-from . import chords, crashes, dead_letters, delays, discovery, errors, names, outages, priorities, settings, stops
+from . import (
+    chords,
+    crashes,
+    dead_letters,
+    delays,
+    discovery,
+    early,
+    errors,
+    names,
+    outages,
+    priorities,
+    settings,
+    stops,
+)
 from .mutation import Mutation
 
 __all__ = ["MUTATIONS", "RUNTIME_TESTS", "Mutation"]
@@ -20,4 +33,5 @@ MUTATIONS = (
     *delays.MUTATIONS,
     *names.MUTATIONS,
     *chords.MUTATIONS,
+    *early.MUTATIONS,
 )

@@ -20,8 +20,8 @@ MUTATIONS = (
     Mutation(
         "what others publish with a delay is not held",
         f"{RUNTIME}/worker/consumer.py",
-        "if seconds := seconds_left(fields, self.app.timezone):",
-        "if seconds := 0:",
+        "if not (seconds := seconds_left(fields, self.app.timezone)):",
+        "if not (seconds := 0):",
         "test_what_others_publish",
     ),
     Mutation(

@@ -96,8 +96,8 @@ MUTATIONS = (
     ),
     Mutation(
         "an unknown queue is refused",
-        f"{RUNTIME}/discovery/checks.py",
-        "if name is not None and name not in queues:",
+        f"{RUNTIME}/discovery/options.py",
+        "if name not in queues and name not in queues.aliases:",
         "if False:",
         "test_broken_task_files",
     ),

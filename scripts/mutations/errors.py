@@ -180,9 +180,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a mistake in the table is told with its line",
-        f"{RUNTIME}/app.py",
-        "if line := loading.line_in(self.task_modules.root / file, error):",
-        "if line := None:",
+        f"{RUNTIME}/discovery/loading.py",
+        "            if place := place_of(error, self.root, self.project):",
+        "            if place := None:",
         "test_policy",
     ),
     Mutation(

@@ -113,7 +113,7 @@ MUTATIONS = (
         f"{RUNTIME}/defaults.py",
         '"broker_use_ssl": VERIFIED if',
         '"broker_use_ssl": None if',
-        "test_tls and redis and another",
+        "test_tls and redis and authority",
     ),
     Mutation(
         "rediss verifies the server of the results",

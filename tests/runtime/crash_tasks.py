@@ -91,7 +91,7 @@ def prepare(copy, broker_url):
     """Give the copy these tasks, this broker, and times so short that a test can wait for them."""
     copy.write("ex1.py", TASKS)
     copy.write_note_task("ex2_note.py")
-    copy.configure(broker_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT})
+    copy.configure(broker_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT, "unacked_restore_interval": 1})
     copy.environment["CELERY_BROKER_URL"] = broker_url
     copy.environment.update(CELERY_TASK_TIME_LIMIT="3", CELERY_TASK_SOFT_TIME_LIMIT="2")
     return copy

@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from celery_runtime.discovery.files import natural
 from celery_runtime.testing.worker import WorkerProcess
 
 NAMED_TASK = """
@@ -33,6 +34,15 @@ BROKEN_FILES = {
     "ex14_mute.py": "class Mute(Exception):\n    def __str__(self):\n        raise RuntimeError\n\nraise Mute\n",
     "ex15_base.py": "class Skipped(BaseException): ...\n\nraise Skipped('no server')\n",
     "ex16_exit.py": "raise SystemExit('first line\\nsecond line')\n",
+    "ex17_imports.py": "from ..mail import send\n",
+    "ex18_imports_too.py": "from .. import mail\n",
+    "ex20_async.py": "from PACKAGE import app\n\n@app.task(bind=True)\nasync def f(self): ...\n",
+    "ex21_async_retried.py": ("from PACKAGE import app\n\n@app.task(autoretry_for=(OSError,))\nasync def f(): ...\n"),
+    "ex22_yield.py": "from PACKAGE import app\n\n@app.task\ndef f():\n    yield 1\n",
+    "ex23_pickle.py": "from PACKAGE import app\n\n@app.task(serializer='pickle')\ndef f(): ...\n",
+    "ex24_unknown.py": "from PACKAGE import app\n\n@app.task(serializer='jason')\ndef f(): ...\n",
+    "ex25_compression.py": "from PACKAGE import app\n\n@app.task(compression='rar')\ndef f(): ...\n",
+    "ex26_rate.py": "from PACKAGE import app\n\n@app.task(rate_limit='10/week')\ndef f(): ...\n",
 }
 # For each file: line, a part of the problem, a part of the remedy.
 PROBLEMS = {
@@ -54,20 +64,66 @@ PROBLEMS = {
     "ex14_mute.py": (5, "Mute: <the message of this Mute cannot be read> while", "Correct this line"),
     "ex15_base.py": (3, "Skipped: no server while", "Correct this line"),
     "ex16_exit.py": (1, "SystemExit: first line)", "__main__"),
+    "PACKAGE/mail.py": (2, "NameError: name 'nothing' is not defined while", "Correct this line"),  # once
+    "ex20_async.py": (3, "ex20_async.f is an async function, whose body no worker runs", "asyncio.run(…)"),
+    "ex21_async_retried.py": (3, "is an async function", "asyncio.run(…)"),
+    "ex22_yield.py": (3, "ex22_yield.f has a yield: no worker runs its body", "return what it makes"),
+    "ex23_pickle.py": (3, "the serializer 'pickle' of PACKAGE", "accept_content"),
+    "ex24_unknown.py": (3, "the serializer 'jason' of PACKAGE", "accept_content"),
+    "ex25_compression.py": (3, "the compression 'rar' of PACKAGE", "gzip"),
+    "ex26_rate.py": (3, "the rate limit of PACKAGE.celery_tasks.ex26_rate.f is '10/week'", "'100/m'"),
 }
 
 
 def test_check_names_file_line_and_remedy_of_every_problem_at_once(copy):
     for file, source in BROKEN_FILES.items():
         copy.write(file, source)
+    (copy.root / copy.package / "mail.py").write_text("\nsend = nothing\n")
     done = copy.celery("tasks", "check", "--json")
     assert done.returncode == 1, done.stderr
-    found = {row["file"].rpartition("celery_tasks/")[2]: row for row in json.loads(done.stdout)}
-    assert sorted(found) == sorted(PROBLEMS)
-    for file, (line, problem, remedy) in PROBLEMS.items():
+    rows = json.loads(done.stdout)
+    assert [natural(row["file"]) for row in rows] == sorted(natural(row["file"]) for row in rows)
+    found = {row["file"].removeprefix(f"{copy.package}/celery_tasks/"): row for row in rows}
+    expected = {file.replace("PACKAGE", copy.package): told for file, told in PROBLEMS.items()}
+    assert sorted(found) == sorted(expected)
+    assert len(rows) == len(expected)
+    for file, (line, problem, remedy) in expected.items():
         assert found[file]["line"] == line, file
         assert problem.replace("PACKAGE", copy.package) in found[file]["problem"]
         assert remedy in found[file]["remedy"]
+
+
+RUN_AS_A_FUNCTION = """
+    import asyncio, functools
+    from PACKAGE import app
+
+    def run_to_its_end(function):
+        @functools.wraps(function)
+        def run(*args):
+            return asyncio.run(function(*args))
+        return run
+
+    @app.task
+    @run_to_its_end
+    async def f(number):
+        return number + 1
+"""
+
+
+def test_a_coroutine_that_a_decorator_runs_is_no_problem(copy, start):
+    copy.write("ex1.py", RUN_AS_A_FUNCTION)
+    start()
+    assert copy.run("from PACKAGE.celery_tasks.ex1 import f; print(f.delay(1).get(timeout=10))") == "2\n"
+
+
+def test_a_file_without_a_task_is_warned_of(copy):
+    copy.write_note_task()
+    copy.write("ex2.py", "def forgotten(): ...\n")
+    copy.write("ex3.py", "from .ex1_note import note\n")
+    done = copy.celery("tasks", "check", "--json")
+    assert done.returncode == 0, done.stdout
+    told = [(row["file"].rpartition("/")[2], row["problem"], row["fatal"]) for row in json.loads(done.stdout)]
+    assert told == [("ex2.py", "it has no task", False), ("ex3.py", "it has no task", False)]
 
 
 LONG = """
@@ -191,7 +247,7 @@ def runs_until_given_up(copy, start):
 def test_a_file_that_replaces_the_base_of_all_tasks_is_warned_of_where_it_does(copy, start):
     copy.write("ex1_fail.py", FAILING_FILE)
     copy.write("_base.py", REPLACING_FILE)
-    copy.write("ex2.py", "from . import _base\n")
+    copy.write("ex1_fail.py", FAILING_FILE + "\n    from . import _base\n")
     done = copy.celery("tasks", "check", "--json")
     assert done.returncode == 0, done.stderr
     [problem] = json.loads(done.stdout)
@@ -205,8 +261,8 @@ def test_a_file_that_replaces_the_base_of_all_tasks_is_warned_of_where_it_does(c
 
 
 def test_a_base_that_derives_from_the_projects_own_is_no_problem(copy, start):
-    copy.write("ex1_fail.py", FAILING_FILE)
-    copy.write("ex2.py", REPLACING_FILE.replace("(Task)", "(app.Task)"))
+    copy.write("ex1_fail.py", FAILING_FILE + "\n    from . import _base\n")
+    copy.write("_base.py", REPLACING_FILE.replace("(Task)", "(app.Task)"))
     done = copy.celery("tasks", "check", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
     assert runs_until_given_up(copy, start) == 3
@@ -222,6 +278,9 @@ FOREIGN_BASE = """
     @app.task(queue="tasks", base=Foreign)
     def foreign(): ...
 
+    @app.task(queue="tasks", base=Foreign)
+    def foreign_too(): ...
+
     class Own(app.Task):
         pass
 
@@ -236,7 +295,8 @@ def test_a_task_whose_base_is_not_of_the_project_is_warned_of(copy):
     assert done.returncode == 0, done.stderr
     [problem] = json.loads(done.stdout)
     assert (problem["file"], problem["line"]) == (f"{copy.package}/celery_tasks/ex1.py", 8)
-    assert "is Foreign, for which error_policy.py does not hold" in problem["problem"]
+    named = f"the base of {copy.package}.celery_tasks.ex1.foreign and 1 more is Foreign"
+    assert problem["problem"] == f"{named}, for which error_policy.py does not hold"
     assert problem["remedy"] == "Derive Foreign from the Task of celery_config.py, not from Celery's."
     assert problem["fatal"] is False
 

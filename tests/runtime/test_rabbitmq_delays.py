@@ -16,7 +16,7 @@ def test_a_rabbitmq_that_is_killed_keeps_what_is_on_its_way(copy, start):
         copy.run(
             """
             from PACKAGE.celery_tasks.ex1_note import note
-            for number in range(400):
+            for number in range(1500):
                 note.apply_async((str(number),), countdown=0.5 + number % 50 / 10)
             """
         )
@@ -24,14 +24,14 @@ def test_a_rabbitmq_that_is_killed_keeps_what_is_on_its_way(copy, start):
         node.start()
         worker = start()
         try:
-            worker.wait_for(lambda: len(set(copy.notes())) == 400, 90)
+            worker.wait_for(lambda: len(set(copy.notes())) == 1500, 90)
         except AssertionError:
             # Seldom a node hands nothing on after its start, and keeps all until the next: rabbitmq-server#16652.
             found = node.control("list_queues", "name", "messages_ready", "messages_unacknowledged")
             assert "\nshop.tasks\t0\t0\n" in found, f"the worker takes nothing:\n{found}"
             node.stop()
             node.start()
-            worker.wait_for(lambda: len(set(copy.notes())) == 400, 90)
+            worker.wait_for(lambda: len(set(copy.notes())) == 1500, 90)
 
 
 @pytest.mark.parametrize("broker_url", ["rabbitmq"], indirect=True)

@@ -21,7 +21,6 @@ from celery_runtime.brokers.connection import patient
 from celery_runtime.discovery import loading, pool
 from celery_runtime.environment import ConfigurationError
 from celery_runtime.retry import chords
-from celery_runtime.text import message_of
 from celery_runtime.worker import task_process
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ class Celery(celery.Celery):
         environment.read_dotenv(self.task_modules.root)
         self.user_options["worker"].update({_tasks_option(), pool.option()})
         signals.import_modules.connect(self._load_task_modules, sender=self)
+        for fixup in filter(None, self._fixups):  # Celery would raise its error after all task files met none of Django
+            signals.import_modules.disconnect(fixup.on_import_modules, sender=self)
         signals.celeryd_init.connect(self._prepare_start)
         signals.beat_init.connect(self._prepare_start)
         signals.worker_process_init.connect(self._prepare_process)
@@ -86,18 +87,17 @@ class Celery(celery.Celery):
         """
         from celery_runtime.retry.policy import Policy
 
-        try:
+        with self.task_modules.errors_in_a_line("Correct it in error_policy.py."):
             table = importlib.import_module(self._policy_module)
             return Policy(table.POLICY, table.MAX_AGE)
-        except Exception as error:
-            problem = message_of(error) if isinstance(error, TypeError | ValueError) else loading.summary(error)
-            file = f"{self._policy_module.replace('.', '/')}.py"
-            if line := loading.line_in(self.task_modules.root / file, error):
-                raise ConfigurationError(f"{file}:{line}: {problem}", "Correct this line.") from error
-            raise ConfigurationError(problem, "Correct it in error_policy.py.") from error
 
     def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
         return patient(super().connection_for_write(url, **options))
+
+    def _load_config(self) -> Any:
+        # A private hook of Celery 5.7: whatever asks for a setting first imports all of them by it.
+        with self.task_modules.errors_in_a_line("Correct it in settings.py."):
+            return super()._load_config()
 
     def prepare_config(self, c: Any) -> Any:
         """Add the protective settings to those of the project, which win."""
@@ -110,6 +110,21 @@ class Celery(celery.Celery):
         merged = {key(name): {**ours[name], **(conf.get(key(name)) or {})} for name in defaults.MERGED}
         # `conf` is not copied: Django reads a setting when it is asked for, and tests override some.
         return ChainMap(merged, conf, {key(name): value for name, value in ours.items()})
+
+    def _task_from_fun(self, *args: Any, **options: Any) -> Any:
+        # A private hook of Celery 5.7, of which each decorated task is made, whatever its base is.
+        return self._without_late_default(super()._task_from_fun(*args, **options))
+
+    def register_task(self, task: Any, **options: Any) -> Any:
+        return self._without_late_default(super().register_task(task, **options))
+
+    def _without_late_default(self, task: Any) -> Any:
+        """Take the default soft limit from a task whose own time limit comes first: Celery would not publish it."""
+        hard, soft = task.time_limit, task.soft_time_limit
+        is_default = soft and soft == self.conf.task_soft_time_limit
+        if is_default and isinstance(hard, int | float) and 0 < hard <= soft:
+            task.soft_time_limit = 0  # None would be filled in again
+        return task
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         from celery_runtime.brokers.publishing import explained
@@ -126,6 +141,9 @@ class Celery(celery.Celery):
         return chords.fail_outer_chords(symbol_by_name(djangos)(self) if is_djangos else super()._get_backend())
 
     def _load_task_modules(self, **_options: Any) -> None:
+        with self.task_modules.errors_in_a_line("Correct it in settings.py."):
+            for fixup in filter(None, self._fixups):
+                fixup.on_import_modules()
         _ = self.policy  # read now, so that a wrong rule stops the start
         _ = self.dead_letters.redact
         self.recorder.connect()

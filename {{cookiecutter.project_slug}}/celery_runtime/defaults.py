@@ -100,9 +100,6 @@ def _redis_options(project: str) -> dict[str, Any]:
         "visibility_timeout": LEASE,
         # Monitors such as Flower count the lists by these; the transport has its own.
         "priority_steps": list(LEVELS[::-1]),
-        # kombu looks for messages of dead workers about every 100 seconds; this makes it every 5.
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
         "socket_connect_timeout": PATIENCE,
         # A server that is silent, or a connection that a firewall dropped, would otherwise hang the worker for good.
         "socket_timeout": WORKER_SILENCE,

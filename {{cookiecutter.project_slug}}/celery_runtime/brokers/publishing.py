@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery.app import amqp
+from kombu.common import Broadcast
 from kombu.exceptions import OperationalError
 from kombu.utils.objects import cached_property
 
@@ -36,6 +37,8 @@ class AMQP(amqp.AMQP):
             options["priority"] = self._priority(name, message.body, options.get("priority"))
             # RabbitMQ would drop what has expired and tell nobody. The message says it as well: a worker drops it.
             options.pop("expiration", None)
+            if isinstance(queue := options.get("queue"), Broadcast):
+                options.setdefault("declare", [queue.exchange])  # or kombu's Redis would drop it
             if amqp._callback_publish_retry.get():
                 options["retry_policy"] = {**FOLLOWING, **(options.get("retry_policy") or {})}
             send(producer, name, message, **options)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import click
+from kombu.common import Broadcast
 
 from celery_runtime.brokers import Depth, broker_of
 from celery_runtime.brokers.priorities import LEVELS
@@ -20,7 +21,8 @@ def queues(as_json: bool) -> None:
     """
     app = own_app()
     broker = broker_of(app)
-    depths, delayed = [broker.depth(queue) for queue in sorted(app.amqp.queues)], broker.count_delayed()
+    names = sorted(name for name, queue in app.amqp.queues.items() if not isinstance(queue, Broadcast))
+    depths, delayed = list(map(broker.depth, names)), broker.count_delayed()
     if as_json:
         echo_json({"queues": [dataclasses.asdict(depth) for depth in depths], "delayed": delayed})
         return

@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from celery_runtime.app import Celery
-from celery_runtime.brokers.priorities import Priority
 from celery_runtime.commands.shared import as_json, counted, echo_json, echo_table, own_app
 from celery_runtime.discovery.loading import describe
 from celery_runtime.discovery.new_task import Refused, write_new_task
+from celery_runtime.discovery.options import route_of
 
 
 @click.group()
@@ -79,8 +79,5 @@ def _task_rows(app: Celery) -> Iterable[dict[str, Any]]:
     located = [(task, *app.task_modules.location(task)) for task in app.task_modules.own_tasks()]
     ours = [(by_file[file], line, task, file) for task, file, line in located if file in by_file]
     for (_, module), _, task, file in sorted(ours, key=lambda row: (row[0], row[1], row[2].name)):
-        queue = getattr(task, "queue", None)
-        route = app.amqp.router.route({"queue": queue} if queue else {}, task.name)
-        priority = Priority.NORMAL if task.priority is None else task.priority
-        stated = {"queue": route["queue"].name, "priority": int(priority)}
-        yield {"task": task.name, "module": module, "file": file, **stated}
+        queue, priority = route_of(task, app)
+        yield {"task": task.name, "module": module, "file": file, "queue": queue, "priority": priority}

@@ -8,18 +8,16 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import celery
 import kombu
 
-from celery_runtime.brokers import OWN, rabbitmq_names, urls
-from celery_runtime.brokers.priorities import LEVELS
+from celery_runtime.brokers import OWN, rabbitmq_names
+from celery_runtime.discovery import options
 from celery_runtime.discovery.files import TaskFileProblem, line_of_text, lines_of, natural
 from celery_runtime.discovery.loading import TaskModules
 from celery_runtime.discovery.pool import PROBLEM, REMEDY, is_green
 from celery_runtime.discovery.undone import undone
-from celery_runtime.retry.policy import check_rules
 from celery_runtime.retry.task import Task
 
 # The library overrides private parts of these, which may change with any minor version.
@@ -31,8 +29,9 @@ def problems(modules: TaskModules) -> Iterator[TaskFileProblem]:
     yield from _foreign_bases(modules)
     yield from _duplicate_names(modules)
     for task in modules.own_tasks():
-        for problem, remedy in _wrong_options(task, modules.app):
+        for problem, remedy in options.of_task(task, modules.app):
             yield TaskFileProblem(*modules.location(task), problem, remedy)
+    yield from _wrong_settings(modules)
     file = f"{modules.project}/queues.py"
     for name in sorted(modules.app.amqp.queues):
         same = rabbitmq_names.in_program(main := modules.app.main, rabbitmq_names.on_server(main, name))
@@ -44,14 +43,15 @@ def problems(modules: TaskModules) -> Iterator[TaskFileProblem]:
 
 def warnings(modules: TaskModules) -> Iterator[TaskFileProblem]:
     """Yield the problems that are worth a look where none is fatal."""
-    file = f"{modules.project}/schedule.py"
-    for entry, options in modules.app.conf.beat_schedule.items():
-        name = options["task"]
+    yield from _files_without_tasks(modules)
+    named = [(entry, stated["task"], "schedules") for entry, stated in modules.app.conf.beat_schedule.items()]
+    named += [(name, name, "routes") for name, _ in options.stated_routes(modules.app.conf) if "*" not in name]
+    for entry, name, does in named:
         is_known = name in modules.app.tasks or modules.owns_left_out(name)
         if name.startswith(f"{modules.package}.") and not is_known:
-            line = line_of_text(modules.root / file, entry)
-            problem = f"{entry!r} schedules the task {name}, which is in no task file"
-            yield TaskFileProblem(file, line, problem, "Correct the name, or remove the entry.", fatal=False)
+            problem = f"{entry!r} {does} the task {name}, which is in no task file"
+            remedy = "Correct the name, or remove the entry."
+            yield TaskFileProblem(*_stating(modules, entry), problem, remedy, fatal=False)
     for name, consequence in undone(modules.app.conf):
         remedy = "Remove it, unless you mean it."
         yield TaskFileProblem(*_setting(modules, name), f"{name} undoes a promise: {consequence}", remedy, fatal=False)
@@ -71,6 +71,28 @@ def _setting(modules: TaskModules, name: str) -> tuple[str, int]:
     return file, max(line_of_text(modules.root / file, text) for text in (name, name.upper()))  # as in Django
 
 
+def _stating(modules: TaskModules, entry: str) -> tuple[str, int]:
+    """Return the file and the line that name an entry of the schedule or of the routes."""
+    for file in ("schedule.py", "settings.py"):
+        if (line := line_of_text(modules.root / modules.project / file, repr(entry)[1:-1])) > 1:
+            return f"{modules.project}/{file}", line
+    return _setting(modules, "task_routes")
+
+
+def _wrong_settings(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    for setting, entry, problem in options.of_settings(modules.app):
+        yield TaskFileProblem(*(_stating(modules, entry) if entry else _setting(modules, setting)), *problem)
+
+
+def _files_without_tasks(modules: TaskModules) -> Iterator[TaskFileProblem]:
+    own = modules.own_tasks()
+    having = {modules.location(task)[0] for task in own} | {task.__module__ for task in own}
+    for module in modules.selected:
+        if having.isdisjoint((module.file, module.name)):
+            remedy = "Decorate a function with @app.task; or begin the name of the file with _."
+            yield TaskFileProblem(module.file, 1, "it has no task", remedy, fatal=False)
+
+
 def _foreign_bases(modules: TaskModules) -> Iterator[TaskFileProblem]:
     base = modules.app.Task
     if not isinstance(base, type):
@@ -85,11 +107,15 @@ def _foreign_bases(modules: TaskModules) -> Iterator[TaskFileProblem]:
         place = modules.relative(path), line_of_text(path, statement)
         problem = f"app.Task becomes {name}: error_policy.py no longer holds for the tasks of any file"
         yield TaskFileProblem(*place, problem, remedy.format(name), fatal=False)
+    foreign: dict[type, list[celery.Task]] = {}
     for task in modules.own_tasks():
         if task.__module__.startswith(f"{modules.package}.") and not isinstance(task, (Task, base)):
-            name = type(task).__mro__[1].__name__
-            problem = f"the base of {task.name} is {name}, for which error_policy.py does not hold"
-            yield TaskFileProblem(*modules.location(task), problem, remedy.format(name), fatal=False)
+            foreign.setdefault(type(task).__mro__[1], []).append(task)
+    for cls, tasks in foreign.items():
+        first, *others = sorted(tasks, key=modules.location)
+        names = f"{first.name}{f' and {len(others)} more' if others else ''}"
+        problem = f"the base of {names} is {cls.__name__}, for which error_policy.py does not hold"
+        yield TaskFileProblem(*modules.location(first), problem, remedy.format(cls.__name__), fatal=False)
 
 
 def _duplicate_names(modules: TaskModules) -> Iterator[TaskFileProblem]:
@@ -105,42 +131,6 @@ def _duplicate_names(modules: TaskModules) -> Iterator[TaskFileProblem]:
         (_, other_file, other_line), (_, file, line) = min(places), max(places)
         remedy = "Rename one of the two functions, or give it a name of its own by name=…."
         yield TaskFileProblem(file, line, f"the task name {name!r} is taken by {other_file}:{other_line}", remedy)
-
-
-def _wrong_options(task: celery.Task, app: celery.Celery) -> Iterator[tuple[str, str]]:
-    """Yield each problem with the options of a task, and its remedy."""
-    queue, queues = getattr(task, "queue", None), app.amqp.queues
-    name = getattr(queue, "name", queue)
-    if name is not None and name not in queues:
-        remedy = f"Use one of {', '.join(sorted(queues))}, or add it in queues.py."
-        yield f"the queue {name!r} of {task.name} does not exist", remedy
-    if (priority := getattr(task, "priority", None)) is not None and priority not in LEVELS:
-        yield f"the priority {priority!r} of {task.name} does not exist", "Use a whole number from 0 to 9."
-    yield from _wrong_limits(task, app.conf)
-    table = getattr(task, "policy", None)
-    try:
-        check_rules({} if table is None else table)
-    except (TypeError, ValueError) as error:
-        yield f"{task.name}: {error}", "Correct the policy of this task."
-
-
-def _wrong_limits(task: celery.Task, conf: Any) -> Iterator[tuple[str, str]]:
-    """Check the time limits of a task against each other and against the broker."""
-    hard = getattr(task, "time_limit", None) or conf.task_time_limit
-    soft = getattr(task, "soft_time_limit", None) or conf.task_soft_time_limit
-    if wrong := [limit for limit in (hard, soft) if not isinstance(limit, int | float | None)]:
-        yield f"a time limit of {task.name} is {wrong[0]!r}", "Use a number of seconds."
-        return
-    if not hard:
-        yield f"{task.name} has no time limit", "Set time_limit=… on it, or task_time_limit in settings.py."
-        return
-    # The worker ignores the default soft limit for a task whose time limit comes before it.
-    if soft and soft >= hard and soft != conf.task_soft_time_limit:
-        problem = f"the soft time limit of {task.name}, {soft:g} s, is not below its time limit, {hard:g} s"
-        yield problem, "State both on the task: soft_time_limit=… below time_limit=…."
-    if hard > (held := urls.longest_hold(conf)):  # the broker would deliver it a second time while it still runs
-        problem = f"the time limit of {task.name}, {hard:g} s, is above the consumer_timeout of RabbitMQ, {held:g} s"
-        yield problem, "Lower it; or raise it in rabbitmq.conf, and rabbitmq_consumer_timeout in settings.py."
 
 
 def _other_versions(root: Path) -> Iterator[tuple[str, str]]:

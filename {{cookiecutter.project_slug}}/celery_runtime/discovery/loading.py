@@ -8,7 +8,7 @@ import importlib
 import inspect
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import celery
@@ -16,6 +16,7 @@ import celery
 from celery_runtime import environment
 from celery_runtime.discovery import files
 from celery_runtime.discovery.files import TaskFileProblem, TaskModule
+from celery_runtime.environment import ConfigurationError
 from celery_runtime.text import message_of
 
 FILTER_VARIABLE = "CELERY_TASK_MODULES"
@@ -67,9 +68,12 @@ class TaskModules:
             self.problems.extend(self._import(module))
         self.problems.extend(self._register())
         self.problems.extend(checks.problems(self))
+        if not any(problem.fatal for problem in self.problems):
+            self.problems.extend(checks.warnings(self))
+        # A file that is broken is so for every file that imports it.
+        self.problems = sorted(set(self.problems), key=lambda p: (files.natural(p.file), p.line))
         if any(problem.fatal for problem in self.problems):
             raise BrokenTaskModules(self.problems)
-        self.problems.extend(checks.warnings(self))
 
     def check(self) -> list[TaskFileProblem]:
         """Import the task files; return every problem, also those for which a worker would refuse to start."""
@@ -95,6 +99,17 @@ class TaskModules:
             return self.relative(Path(code.co_filename)), code.co_firstlineno
         return self.relative(Path(inspect.getsourcefile(type(task)) or "")), 1
 
+    @contextmanager
+    def errors_in_a_line(self, remedy: str) -> Iterator[None]:
+        """Raise an error of the block as a `ConfigurationError` that names the line of the project, if it has one."""
+        try:
+            yield
+        except Exception as error:
+            problem = message_of(error) if type(error) in (TypeError, ValueError) else summary(error)
+            if place := place_of(error, self.root, self.project):
+                raise ConfigurationError(f"{place[0]}:{place[1]}: {problem}", "Correct this line.") from error
+            raise ConfigurationError(problem, remedy) from error
+
     def relative(self, path: Path) -> str:
         """Return a path relative to the project where it lies inside, else the whole path."""
         path = path.resolve()
@@ -106,15 +121,13 @@ class TaskModules:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a task file can raise anything
-            yield _import_problem(module, error, self.project)
+            yield self._import_problem(module, error)
             return
         # Equal texts first, because resolving both takes almost as long as the import.
         if file not in (None, str(module.path)) and Path(file).resolve() != module.path.resolve():
             yield TaskFileProblem(module.file, 1, f"Python imports {file} under this name", "Rename one of the two.")
 
     def _register(self) -> Iterator[TaskFileProblem]:
-        from celery_runtime.retry.task import drop_late_default
-
         try:
             self.app.finalize()
         except KeyboardInterrupt:
@@ -122,9 +135,22 @@ class TaskModules:
         except BaseException as error:  # noqa: BLE001 - decorators are evaluated here, with any option at all
             problem = f"{summary(error)} while the tasks were registered"
             yield TaskFileProblem(self.folder, 1, problem, "Correct the options of a task's decorator.")
-            return
-        for task in self.own_tasks():  # also those whose base is not the project's
-            drop_late_default(task, self.app.conf)
+
+    def _import_problem(self, module: TaskModule, error: BaseException) -> TaskFileProblem:
+        problem, remedy = summary(error), "Correct this line."
+        file, line = place_of(error, self.root, self.project) or (module.file, 1)
+        if isinstance(error, SyntaxError) and error.filename:
+            remedy = "Correct the syntax of this line."
+        elif isinstance(error, ModuleNotFoundError) and error.name:
+            top = error.name.partition(".")[0]
+            own = "Correct the import: the project has no such module."
+            remedy = own if top == self.project else f"Install what it needs, for instance: uv add {top}"
+        elif isinstance(error, SystemExit):
+            problem = f"the file ends the process while it is imported ({problem})"
+            remedy = 'Move it into a function, or under if __name__ == "__main__".'
+        else:
+            problem += " while the file was imported"
+        return TaskFileProblem(file, line, problem, remedy)
 
 
 def summary(error: BaseException) -> str:
@@ -133,25 +159,12 @@ def summary(error: BaseException) -> str:
     return f"{type(error).__name__}: {next(iter(message.splitlines()), '')}"
 
 
-def line_in(path: Path, error: BaseException) -> int | None:
-    """Return the line of the file that has raised the error, or that is no Python; None if there is none."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return lines[-1] if lines else None
-
-
-def _import_problem(module: TaskModule, error: BaseException, project: str) -> TaskFileProblem:
-    problem, remedy = summary(error), "Correct this line."
-    if isinstance(error, SyntaxError) and error.filename == str(module.path):
-        remedy = "Correct the syntax of this line."
-    elif isinstance(error, ModuleNotFoundError) and error.name:
-        top = error.name.partition(".")[0]
-        own = "Correct the import: the project has no such module."
-        remedy = own if top == project else f"Install what it needs, for instance: uv add {top}"
-    elif isinstance(error, SystemExit):
-        problem = f"the file ends the process while it is imported ({problem})"
-        remedy = 'Move it into a function, or under if __name__ == "__main__".'
-    else:
-        problem += " while the file was imported"
-    return TaskFileProblem(module.file, line_in(module.path, error) or 1, problem, remedy)
+def place_of(error: BaseException, root: Path, project: str) -> tuple[str, int] | None:
+    """Return the file and line of the project's package that has raised the error, or that is no Python."""
+    folder = root / project
+    frames = [(frame.filename, frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno or 1))
+    paths = [(Path(name).resolve(), line) for name, line in frames if Path(name).is_absolute()]
+    inside = [(path.relative_to(root).as_posix(), line) for path, line in paths if path.is_relative_to(folder)]
+    return inside[-1] if inside else None

@@ -52,11 +52,6 @@ class Task(celery.Task):
     # Rules of this task, by kind, which come before those of the project.
     policy: ClassVar[Mapping[str, Action] | None] = None
 
-    @classmethod
-    def on_bound(cls, app: Any) -> None:
-        drop_late_default(cls, app.conf)
-        super().on_bound(app)
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request: Any = self.request_stack.top
         # `_protected` is Celery's mark of a run in which the task calls itself as a function.
@@ -170,11 +165,3 @@ def _expires_before(request: Any, moment: float) -> bool:
         return datetime.fromisoformat(request.expires).timestamp() <= moment
     except (TypeError, ValueError):  # it does not expire
         return False
-
-
-def drop_late_default(task: Any, conf: Any) -> None:
-    """Take the default soft limit from a task whose own time limit comes first: Celery would refuse to publish it."""
-    hard, soft = task.time_limit, task.soft_time_limit
-    is_default = soft and soft == conf.task_soft_time_limit
-    if is_default and isinstance(hard, int | float) and 0 < hard <= soft:
-        task.soft_time_limit = 0  # None would be filled in again

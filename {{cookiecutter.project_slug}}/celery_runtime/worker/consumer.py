@@ -16,6 +16,7 @@ from celery.exceptions import NotRegistered, TaskError
 from celery.states import FAILURE, READY_STATES
 from celery.utils.log import get_logger
 from celery.worker import state
+from kombu.common import Broadcast
 
 from celery_runtime import kinds
 from celery_runtime.brokers import BrokerError, broker_of
@@ -88,12 +89,20 @@ class Consumer(ReconnectingConsumer):
             with self._guarding(message):
                 check(message)
                 fields = message.headers if "task" in message.headers else message.payload  # Celery 3 wrote no headers
-                if seconds := seconds_left(fields, self.app.timezone):
-                    self.deliver_later(message, seconds)
-                else:
+                if not (seconds := seconds_left(fields, self.app.timezone)):
                     handle(message)
+                elif self._is_broadcast(message):
+                    self.timer.call_after(seconds, on_task_received, (message,))
+                else:
+                    self.deliver_later(message, seconds)
 
         return on_task_received
+
+    def _is_broadcast(self, message: Any) -> bool:
+        """Whether each worker has its own copy of the message, which the broker would deliver again to all."""
+        exchange = message.delivery_info.get("exchange")
+        queues = self.app.amqp.queues.consume_from.values()
+        return any(isinstance(queue, Broadcast) and queue.exchange.name == exchange for queue in queues)
 
     def deliver_later(self, message: Any, seconds: float = LATER) -> None:
         """Have the broker deliver a message again when these have passed."""
@@ -140,6 +149,9 @@ class Consumer(ReconnectingConsumer):
         headers = message.headers if "task" in message.headers else message.payload
         name, id_ = headers["task"], headers["id"]
         if self.app.task_modules.owns_left_out(name):
+            if self._is_broadcast(message):
+                message.ack()
+                return
             if name not in self._named_left_out:
                 self._named_left_out.add(name)
                 logger.warning("%s is not selected in this worker: its messages return to the queue", name)
