@@ -55,8 +55,8 @@ MUTATIONS = (
     Mutation(
         "what kills its process is bounded",
         f"{RUNTIME}/worker/request.py",
-        "task.next_run(context, delay, failures)",
-        "task.next_run(context, delay, AttemptHistory())",
+        "next_run(task, context, delay, failures)",
+        "next_run(task, context, delay, AttemptHistory())",
         "test_what_kills_its_process",
     ),
     Mutation(
@@ -184,9 +184,9 @@ MUTATIONS = (
     ),
     Mutation(
         "a task with a base of its own that was lost runs again",
-        f"{RUNTIME}/worker/request.py",
-        'own = getattr(self.task, "policy", None)',
-        "own = self.task.policy",
+        f"{RUNTIME}/retry/next_run.py",
+        'getattr(type(task), "policy", None)',
+        "task.policy",
         "test_a_task_with_a_base_of_its_own",
     ),
     Mutation(

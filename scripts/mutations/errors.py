@@ -194,8 +194,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the kinds of one row share its attempts",
-        f"{RUNTIME}/retry/task.py",
-        "failures = history.of(lambda kind: policy.rule(kind, self.policy) == rule)",
+        f"{RUNTIME}/retry/next_run.py",
+        "failures = history.of(lambda kind: policy.rule(kind, own) == rule)",
         "failures = history.of(lambda kind: kind == verdict.kind)",
         "test_retries",
     ),
@@ -222,10 +222,24 @@ MUTATIONS = (
     ),
     Mutation(
         "max_retries of a task bounds the policy",
-        f"{RUNTIME}/retry/task.py",
-        "if delay is None or self._limit_is_reached(request, history) or",
+        f"{RUNTIME}/retry/next_run.py",
+        "if delay is None or _limit_is_reached(task, request, history) or",
         "if delay is None or",
         "test_celery_retries",
+    ),
+    Mutation(
+        "a task may have an attribute of its own named attempt",
+        f"{RUNTIME}/retry/task.py",
+        "    def __get__(self, task: celery.Task, _owner: type) -> int:",
+        "    def __set__(self, *_): raise AttributeError\n\n    def __get__(self, task: celery.Task, _owner: type) -> int:",
+        "test_attributes_of_a_task",
+    ),
+    Mutation(
+        "a task may have an attribute of its own named policy",
+        f"{RUNTIME}/retry/next_run.py",
+        'getattr(type(task), "policy", None)',
+        'getattr(task, "policy", None)',
+        "test_attributes_of_a_task",
     ),
     Mutation(
         "a task called as a function has no policy",

@@ -70,6 +70,15 @@ TASKS = """
             write("caught")
 
     @app.task(queue="tasks", policy=OFTEN, bind=True)
+    def has_attributes_of_its_own(self):
+        self.attempt = getattr(self, "runs", 0) + 1
+        self.policy = self.next_run = self.delay_of_next_run = {"network": "eth0"}
+        self.runs = self.attempt
+        write(f"run {self.attempt}")
+        if self.attempt < 3:
+            raise ConnectionResetError
+
+    @app.task(queue="tasks", policy=OFTEN, bind=True)
     def cut_off(self):
         "Lose the way to the broker, but only to publish, in the first run."
         write(f"run, redelivered {self.request.delivery_info['redelivered']}")
@@ -135,6 +144,10 @@ def test_runs_of_the_policy_are_none_of_celerys_retries(notes_of):
 
 def test_a_task_that_is_called_as_a_function_has_no_policy(notes_of):
     assert notes_of("calls_itself.delay()") == ["depth 0", "depth 1", "caught"]
+
+
+def test_attributes_of_a_task_may_have_any_name(notes_of):
+    assert notes_of("has_attributes_of_its_own.delay()") == ["run 1", "run 2", "run 3"]
 
 
 def test_eager_mode_has_no_policy(running):

@@ -22,6 +22,7 @@ from structlog.typing import EventDict, Processor
 from celery_runtime import environment
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.raised import service_of
+from celery_runtime.retry.next_run import attempt_of
 from celery_runtime.text import message_of, shortened
 
 TRACE = "celery.app.trace"
@@ -80,7 +81,7 @@ def add_context(_logger: Any, _method: str, event: EventDict, *, arguments: bool
             event["task_id"], event["task"] = data["id"], data.get("name")
     if current_task and (request := current_task.request).id:
         context = {"task_id": request.id, "task": current_task.name}
-        context["attempt"] = getattr(current_task, "attempt", request.retries + 1)
+        context["attempt"] = attempt_of(request)
         if arguments:
             context |= {"args": repr(request.args), "kwargs": repr(request.kwargs)}
     error = _error_in_hand(event)

@@ -14,6 +14,7 @@ from kombu import compression, serialization
 from celery_runtime.brokers import urls
 from celery_runtime.brokers.priorities import LEVELS, Priority
 from celery_runtime.retry.policy import check_rules
+from celery_runtime.retry.task import Task
 
 Problem = tuple[str, str]  # what is wrong, and the remedy
 ROUTED = ("queue", "exchange", "routing_key", "priority")
@@ -29,7 +30,7 @@ def of_task(task: celery.Task, app: celery.Celery) -> Iterator[Problem]:
         time.rate(getattr(task, "rate_limit", None))
     except (KeyError, TypeError, ValueError):
         yield f"the rate limit of {task.name} is {task.rate_limit!r}", "Use such as '10/s', '100/m' or '2/h'."
-    table = getattr(task, "policy", None)
+    table = task.policy if isinstance(task, Task) else None
     try:
         check_rules({} if table is None else table)
     except (TypeError, ValueError) as error:

@@ -6,8 +6,6 @@ Runs in: task process; the worker's main process asks it for the next run after 
 import time
 import traceback
 from collections.abc import Mapping
-from datetime import datetime
-from itertools import takewhile
 from typing import Any, ClassVar, NoReturn
 
 import celery
@@ -19,7 +17,8 @@ from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry import chords
 from celery_runtime.retry.history import AttemptHistory
-from celery_runtime.retry.policy import Action, Wait
+from celery_runtime.retry.next_run import attempt_of, delay_of_next_run, next_run
+from celery_runtime.retry.policy import Action
 from celery_runtime.text import message_of
 
 logger = get_logger(__name__)
@@ -41,6 +40,16 @@ class Revoked(exceptions.SoftTimeLimitExceeded):
     """End a run that is revoked with the signal SIGUSR1, which lets it clean up as at its soft time limit."""
 
 
+class Attempt:
+    """The number of this run, from 1: runs by the policy and by Celery's own retries together.
+
+    It is no property: `self.attempt = 1` in a task that was written without this library sets an attribute as ever.
+    """
+
+    def __get__(self, task: celery.Task, _owner: type) -> int:
+        return attempt_of(task.request)
+
+
 class Task(celery.Task):
     """Run a task again after an error, or give it up, as the rules say.
 
@@ -49,8 +58,9 @@ class Task(celery.Task):
     and `self.retry()` keep the meaning that Celery gives them. A direct call and eager mode have no policy.
     """
 
-    # Rules of this task, by kind, which come before those of the project.
+    # Rules of this task, by kind, which come before those of the project. They are read from its class.
     policy: ClassVar[Mapping[str, Action] | None] = None
+    attempt = Attempt()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request: Any = self.request_stack.top
@@ -67,11 +77,6 @@ class Task(celery.Task):
         finally:
             # Celery leaves the max_retries of `self.retry()` on the task: they would hold for later messages.
             self.__dict__.pop("override_max_retries", None)
-
-    @property
-    def attempt(self) -> int:
-        """Return the number of this run, from 1: runs by the policy and by Celery's own retries together."""
-        return 1 + self.request.retries + AttemptHistory.read(self.request.headers).count()
 
     def retry(self, *args: Any, **options: Any) -> Any:
         try:
@@ -108,7 +113,7 @@ class Task(celery.Task):
         self.app.recorder.remember_error(request.id, error, verdict, history)
         if isinstance(error, MemoryError):
             traceback.clear_frames(error.__traceback__)  # what filled the memory is in their variables
-        delay = None if self._is_celerys(error) else self.delay_of_next_run(request, verdict, history, now)
+        delay = None if self._is_celerys(error) else delay_of_next_run(self, request, verdict, history, now)
         if delay is None:
             if type(self).__call__ is Task.__call__:  # one of the user's may catch the error yet
                 self.app.recorder.store_error(self, request)
@@ -116,37 +121,13 @@ class Task(celery.Task):
         self.before_next_run(verdict)
         self._run_again(error, delay, history)
 
-    def delay_of_next_run(self, request: Any, verdict: Verdict, history: AttemptHistory, now: float) -> float | None:
-        """Return the seconds until the task runs again, None if it is given up. The history counts this failure."""
-        policy = self.app.policy
-        rule = policy.rule(verdict.kind, self.policy)
-        failures = history.of(lambda kind: policy.rule(kind, self.policy) == rule)
-        delay = policy.delay(rule.action, verdict, failures, now)
-        if delay is None or self._limit_is_reached(request, history) or _expires_before(request, now + delay):
-            return None
-        return round(delay, 3)
-
-    def next_run(self, request: Any, delay: float, history: AttemptHistory) -> Any:
-        """Return the signature of the next run of a request."""
-        headers = {**(request.headers or {}), **history.headers()}
-        return self.signature_from_request(request, countdown=delay, retries=request.retries, headers=headers)
-
     def _is_celerys(self, error: Exception) -> bool:
         """Whether Celery was told what to do about the error."""
         passed_on = tuple(getattr(self, "dont_autoretry_for", ()))
         return getattr(self.request, "gave_up", None) is error or isinstance(error, passed_on)
 
-    def _limit_is_reached(self, request: Any, history: AttemptHistory) -> bool:
-        """Whether `max_retries` is spent, if the task or a base of its own states it; None is no limit."""
-        own = takewhile(lambda cls: cls is not celery.Task, type(self).__mro__)
-        if self.max_retries is None or not any("max_retries" in vars(cls) for cls in own):
-            return False
-        rule = self.app.policy.rule
-        spent = history.count(lambda kind: not isinstance(rule(kind, self.policy).action, Wait))
-        return spent + int(request.retries) > self.max_retries
-
     def _run_again(self, error: Exception, delay: float, history: AttemptHistory) -> NoReturn:
-        again = self.next_run(self.request, delay, history)
+        again = next_run(self, self.request, delay, history)
         try:
             again.apply_async()
         except (OperationalError, OSError) as problem:
@@ -157,11 +138,3 @@ class Task(celery.Task):
             time.sleep(PAUSE_AFTER_REFUSAL)
             raise exceptions.Reject(problem, requeue=True) from error
         raise exceptions.Retry(exc=error, when=delay, sig=again)
-
-
-def _expires_before(request: Any, moment: float) -> bool:
-    """Whether the message expires by then: its error would be lost with it."""
-    try:
-        return datetime.fromisoformat(request.expires).timestamp() <= moment
-    except (TypeError, ValueError):  # it does not expire
-        return False

@@ -20,7 +20,9 @@ from celery_runtime.dead_letters import build
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.verdict import Verdict
 from celery_runtime.retry.history import AttemptHistory
+from celery_runtime.retry.next_run import delay_of_next_run, next_run, rules_of
 from celery_runtime.retry.policy import most_runs
+from celery_runtime.retry.task import Task
 from celery_runtime.worker.pool_fixes import end_soon
 
 logger = get_logger(__name__)
@@ -55,7 +57,7 @@ class Request(request.Request):
         """Remember how many crash notes there are; return whether the task may not run again."""
         self._crashed_runs = notes + 1  # the first run writes no crash note
         policy = self.app.policy
-        own = getattr(self.task, "policy", None)  # its base may not be the project's
+        own = rules_of(self.task)
         rule = policy.rule(kinds.LOST, own)
         crashed = self._failures().count(lambda kind: policy.rule(kind, own) == rule)
         return notes > 0 and crashed >= most_runs(rule.action, kinds.LOST)
@@ -197,14 +199,14 @@ class Request(request.Request):
         task, context = self.task, self._context
         verdict = Verdict(kinds.LOST, origin=type(error).__name__)
         failures = self._failures(0 if self._is_given_up else 1)
-        may = not self._is_given_up and task.acks_late and hasattr(task, "next_run")
-        delay = task.delay_of_next_run(context, verdict, failures, time.time()) if may else None
+        may = not self._is_given_up and task.acks_late and isinstance(task, Task)
+        delay = delay_of_next_run(task, context, verdict, failures, time.time()) if may else None
         if delay is None:
             self._store(error, verdict, failures=failures)
             return False
         state.task_ready(self)
         try:
-            task.next_run(context, delay, failures).apply_async()
+            next_run(task, context, delay, failures).apply_async()
         except (OperationalError, OSError) as problem:
             logger.error("the broker did not take the next run of %s[%s]: %s", self.name, self.id, problem)
             self.reject(requeue=True)
