@@ -42,6 +42,10 @@ def assert_it_works(project: Installed, redis_url: str, log: Path) -> None:
         "CELERY_HEALTH_FOLDER": str(log.parent / "health"),
         "APP_ENV": "production",
     }
+    refused = project.celery("tasks", "list", cwd=log.parent, **{**urls, "APP_ENV": ""})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: APP_ENV is not set, and the development group is not installed.")
+    assert f" in the environment or in {project.site_packages}/.env; " in refused.stderr
     listed = project.celery("tasks", "list", cwd=log.parent, check=True, **urls).stdout
     assert f"{project.slug}.celery_tasks.ex14_priorities.note" in listed
     with running_worker(project, log, **urls) as worker:
@@ -68,13 +72,14 @@ def test_pip_installs_it_and_a_wheel_works_elsewhere(tmp_path, redis_url):
     assert_it_works(Installed(elsewhere, "shop"), redis_url, elsewhere / "log")
     second = bake(tmp_path / "second", {"project_slug": "crm", "framework": "plain"})
     pip(other, second.path)
+    urls = {"CELERY_BROKER_URL": redis_url, "APP_ENV": "production"}
     for slug in ("shop", "crm"):
-        checked = Installed(elsewhere, slug).celery("tasks", "check", cwd=elsewhere, CELERY_BROKER_URL=redis_url)
+        checked = Installed(elsewhere, slug).celery("tasks", "check", cwd=elsewhere, **urls)
         assert checked.returncode == 0
         line = "warning: celery_runtime:1: crm and shop have each installed one here, and the last one counts\n"
         assert line in checked.stdout
         for words in (("queues",), ("dead-letters", "list")):
-            Installed(elsewhere, slug).celery(*words, cwd=elsewhere, check=True, CELERY_BROKER_URL=redis_url)
+            Installed(elsewhere, slug).celery(*words, cwd=elsewhere, check=True, **urls)
     (elsewhere / "other.py").write_text(f"import celery\napp = celery.Celery('other', broker={redis_url!r})\n")
     environment = clean_environment() | {"PYTHONPATH": str(elsewhere)}
     with WorkerProcess("other", elsewhere / "log", python=other / "bin/python", environment=environment) as worker:

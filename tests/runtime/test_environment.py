@@ -2,6 +2,13 @@ import ast
 
 import pytest
 
+WITHOUT_THE_GROUP = """
+import importlib.util
+
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "pytest" else find_spec(name, *rest)
+"""
+
 WRONG = {
     "unknown environment": ({"APP_ENV": "prod"}, "APP_ENV='prod' is unknown"),
     "unknown broker": ({"CELERY_BROKER_URL": "sqs://key"}, "CELERY_BROKER_URL starts with 'sqs'"),
@@ -18,6 +25,23 @@ def test_a_wrong_setting_is_one_line_and_nothing_starts(copy, case):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith(f"error: {problem}")
+
+
+def test_production_is_not_taken_for_development(copy):
+    (copy.root / "sitecustomize.py").write_text(WITHOUT_THE_GROUP)
+    (copy.root / ".env").write_text("UNUSED=1\n")
+    copy.environment.pop("APP_ENV")
+    copy.environment["CELERY_BROKER_URL"] = "redis://127.0.0.1:1/0"
+    for command in (("tasks", "check"), ("worker",), ("beat",), ("queues",)):
+        done = copy.celery(*command)
+        assert done.returncode == 1
+        [line] = done.stderr.splitlines()
+        assert line.startswith(
+            "error: APP_ENV is not set, and the development group is not installed. Set it to produc"
+        )
+    with (copy.root / ".env").open("a") as file:
+        file.write("APP_ENV=production\nDJANGO_SECRET_KEY=set\nDATABASE_URL=sqlite:///:memory:\n")
+    assert copy.celery("tasks", "check").returncode == 0
 
 
 def test_the_environment_overrides_the_settings(copy):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from threading import Thread
-from unittest.mock import Mock
 
 from celery_runtime.worker.liveness import Liveness
 
@@ -58,7 +57,7 @@ def test_a_worker_is_alive_and_ready_even_while_all_its_processes_are_busy(copy,
 
 def test_a_probe_never_finds_half_a_file(tmp_path, monkeypatch):
     monkeypatch.setenv("CELERY_HEALTH_FOLDER", str(tmp_path))
-    liveness, read = Liveness(Mock(), 5), []
+    liveness, read = Liveness(), []
     writer = Thread(target=lambda: [liveness.tell(state) for _ in range(2_000) for state in ("starting", "ready")])
     writer.start()
     while writer.is_alive():
@@ -108,4 +107,4 @@ def test_a_worker_that_waits_for_its_broker_is_alive_and_not_ready(copy):
 
 
 def test_a_wrong_argument_is_told(copy):
-    assert probe(copy, "--limit") == (2, "usage: health.py [ready] [--limit SECONDS]")
+    assert probe(copy, "--limit") == (2, "usage: health.py [ready | beat] [--limit SECONDS]")

@@ -122,3 +122,13 @@ def test_spaces_around_a_url_are_taken_off(copy):
 
 def test_results_are_kept_on_the_first_of_several_servers():
     assert urls.results_url("redis://a/0;redis://b/0") == "redis://a/0"
+
+
+def test_production_keeps_no_results_in_the_file_of_development(monkeypatch):
+    monkeypatch.delenv("CELERY_RESULT_BACKEND", raising=False)
+    monkeypatch.setenv("APP_ENV", "production")
+    default = "db+sqlite:///results.sqlite3"
+    with pytest.raises(ConfigurationError, match="CELERY_RESULT_BACKEND is not set, and APP_ENV is 'production'"):
+        urls.results_url("redis://127.0.0.1/0", default=default)
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", default)
+    assert urls.results_url("redis://127.0.0.1/0", default=default) == default

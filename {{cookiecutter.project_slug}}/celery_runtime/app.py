@@ -67,6 +67,10 @@ class Celery(celery.Celery):
         return self.subclass_with_self("celery_runtime.worker.worker:Worker")
 
     @cached_property
+    def Beat(self) -> Any:
+        return self.subclass_with_self("celery_runtime.worker.beat:Beat")
+
+    @cached_property
     def dead_letters(self) -> "DeadLetters":
         """What has failed for good, to be seen and to be run again."""
         from celery_runtime.dead_letters import DeadLetters

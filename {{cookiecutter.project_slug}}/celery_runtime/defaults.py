@@ -62,6 +62,7 @@ def settings(project: str, stated: Callable[[str, Any], Any]) -> dict[str, Any]:
         "worker_exit_timeout": 10.0,
         # Seconds between two signs of life to the probe, whose limit must be well above.
         "worker_liveness_interval": 5.0,
+        "beat_max_loop_interval": 5.0,
         # The first two keep dead letters from filling the broker. The third ends what a script requeues for ever.
         "dead_letter_retention": 30 * 24 * 60 * 60,  # seconds
         "dead_letter_maximum": 100_000,

@@ -4,6 +4,7 @@ A value that cannot be used raises a `ConfigurationError`: one line that names t
 """
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ APP_ENVS = ("development", "production", "test")
 # Celery lets these win over the settings of every app in the process: those of `.env` are for this app alone.
 READ_BY_EVERY_APP = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
 _of_this_app: dict[str, str] = {}
+OF_DEVELOPMENT = "pytest"  # a package of the development group, on every platform
 ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 
@@ -44,8 +46,17 @@ def read_dotenv(folder: Path) -> None:
 
 
 def app_env() -> str:
-    """Return `APP_ENV`: one of `APP_ENVS`, development when unset."""
-    value = os.environ.get("APP_ENV") or "development"
+    """Return `APP_ENV`: one of `APP_ENVS`; if it is unset, development where the group of that name is installed.
+
+    If it is unset elsewhere, or unknown, that is a `ConfigurationError`: production is never taken for development.
+    """
+    value = os.environ.get("APP_ENV") or ("development" if find_spec(OF_DEVELOPMENT) else None)
+    if value is None:
+        place = Path(__file__).resolve().parents[1] / ".env"
+        raise ConfigurationError(
+            "APP_ENV is not set, and the development group is not installed",
+            f"Set it to production, in the environment or in {place}; on your own machine, run uv sync.",
+        )
     if value not in APP_ENVS:
         raise ConfigurationError(f"APP_ENV={value!r} is unknown", f"Use one of: {', '.join(APP_ENVS)}.")
     return value

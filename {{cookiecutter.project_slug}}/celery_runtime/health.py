@@ -1,11 +1,12 @@
-"""Tell within milliseconds whether the workers of this project on this machine are alive, or ready.
+"""Tell within milliseconds whether the workers, or the beat, of this project on this machine are alive.
 
     python -I -S celery_runtime/health.py          a worker runs, and its loop turns
     python -I -S celery_runtime/health.py ready    and it is connected to its broker, with its tasks
+    python -I -S celery_runtime/health.py beat     beat runs, and looks at its schedule
     python -I -S celery_runtime/health.py --limit 60
 
 It exits with 0 or 1, and says why. It is run by its path and imports only the standard library, because
-an import of the project takes a second. Each worker has a file, which it locks for as long as it lives and
+an import of the project takes a second. Each of them has a file, which it locks for as long as it lives and
 touches every few seconds. Runs in: a process of its own.
 """
 
@@ -15,9 +16,9 @@ import time
 import zlib
 from pathlib import Path
 
-READY = "ready"
+READY, BEAT = "ready", "beat"
 LIMIT = 30.0  # seconds without a touch
-USAGE = "usage: health.py [ready] [--limit SECONDS]"
+USAGE = "usage: health.py [ready | beat] [--limit SECONDS]"
 FOLDER_VARIABLE = "CELERY_HEALTH_FOLDER"
 
 
@@ -30,35 +31,37 @@ def folder() -> Path:
     return Path(f"/tmp/celery-health-{user}-{zlib.crc32(package.encode()):08x}")
 
 
-def problem(wanted: str | None, limit: float) -> str | None:
-    """Return the first problem; None if workers run, each in the `wanted` state (None: any), touched in `limit` s."""
+def problem(kind: str, wanted: str | None, limit: float) -> str | None:
+    """Return the first problem; None if some of the kind run, each in the `wanted` state (None: any), and in time."""
     import fcntl
 
     place, alive = folder(), 0
-    for path in place.glob("worker-*"):
+    for path in place.glob(f"{kind}-*"):
         with path.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                continue  # its worker has ended
+                continue  # its process has ended
             except BlockingIOError:
                 alive += 1
             pid, _, state = file.read().strip().partition(" ")
             age = time.time() - os.fstat(file.fileno()).st_mtime
         if age > limit:
-            return f"the worker {pid} hangs: it has given no sign for {age:.0f} s"
+            return f"the {kind} {pid} hangs: it has given no sign for {age:.0f} s"
         if wanted and state != wanted:
-            return f"the worker {pid} is not {wanted}: it is {state}"
-    return None if alive else f"no worker of this project runs here, or its files are not in {place}"
+            return f"the {kind} {pid} is not {wanted}: it is {state}"
+    return None if alive else f"no {kind} of this project runs here, or its files are not in {place}"
 
 
 def main(arguments: list[str]) -> str:
     """Return "alive" or "ready", whichever was asked about. Raise `SystemExit` with the problem."""
-    wanted, limit = None, LIMIT
+    kind, wanted, limit = "worker", None, LIMIT
     words = iter(arguments)
     try:
         for word in words:
             if word == READY:
                 wanted = READY
+            elif word == BEAT:
+                kind = BEAT
             elif word == "--limit":
                 limit = float(next(words))
             else:
@@ -66,7 +69,7 @@ def main(arguments: list[str]) -> str:
     except (ValueError, StopIteration):
         print(USAGE, file=sys.stderr)
         raise SystemExit(2) from None
-    if wrong := problem(wanted, limit):
+    if wrong := problem(kind, wanted, limit):
         raise SystemExit(wrong)
     return wanted or "alive"
 

@@ -53,7 +53,11 @@ def results_url(broker_url: str, default: str | None = None) -> str:
 
     If nothing names a place for results, outside development, or it cannot be used, that is a `ConfigurationError`.
     """
-    value = environment.text("CELERY_RESULT_BACKEND") or default
+    stated = environment.text("CELERY_RESULT_BACKEND")
+    value = stated or default
+    if not stated and (default or "").startswith("db+sqlite") and environment.app_env() == "production":
+        problem = "CELERY_RESULT_BACKEND is not set, and APP_ENV is 'production'"
+        raise ConfigurationError(problem, "Name the database of the results; that of development is a file of SQLite.")
     if value is not None and is_redis(value):
         _check("CELERY_RESULT_BACKEND", value)
     elif value is not None:

@@ -137,11 +137,12 @@ def line_of_text(path: Path, text: str) -> int:
 
 @functools.cache
 def explicit_task_names(path: Path) -> frozenset[str]:
-    """Return the literal names that decorators of the file state, as in `@app.task(name="mail.send")`."""
+    """Return the literal names in decorators, as in `@app.task(name="mail.send", old_names=["mail.post"])`."""
     decorators = (decorator for node in _nodes(path) for decorator in getattr(node, "decorator_list", ()))
     calls = (decorator for decorator in decorators if isinstance(decorator, ast.Call))
-    values = (keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name")
-    return frozenset(v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str))
+    values = (keyword.value for call in calls for keyword in call.keywords if keyword.arg in ("name", "old_names"))
+    parts = (part for value in values for part in ast.walk(value))
+    return frozenset(p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str))
 
 
 def _nodes(path: Path) -> Iterator[ast.AST]:

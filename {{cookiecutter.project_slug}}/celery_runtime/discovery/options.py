@@ -30,6 +30,7 @@ def of_task(task: celery.Task, app: celery.Celery) -> Iterator[Problem]:
         time.rate(getattr(task, "rate_limit", None))
     except (KeyError, TypeError, ValueError):
         yield f"the rate limit of {task.name} is {task.rate_limit!r}", "Use such as '10/s', '100/m' or '2/h'."
+    yield from _wrong_old_names(task, app)
     table = task.policy if isinstance(task, Task) else None
     try:
         check_rules({} if table is None else table)
@@ -101,6 +102,17 @@ def _never_runs(task: celery.Task) -> Iterator[Problem]:
         yield f"{task.name} is an async function, whose body no worker runs", f"{remedy}, and asyncio.run(…) in it."
     elif inspect.isgeneratorfunction(function):
         yield f"{task.name} has a yield: no worker runs its body", f"{remedy}, and return what it makes."
+
+
+def _wrong_old_names(task: celery.Task, app: celery.Celery) -> Iterator[Problem]:
+    stated = getattr(task, "old_names", ())
+    if not isinstance(stated, list | tuple) or not all(isinstance(name, str) for name in stated):
+        yield f"old_names of {task.name} is {stated!r}", "Use a list of names."
+        return
+    others = [other for other in app.tasks.values() if other.name != task.name]
+    for name in stated:
+        if takers := [other.name for other in others if name == other.name or name in getattr(other, "old_names", "")]:
+            yield f"the old name {name!r} of {task.name} is also that of {takers[0]}", "Remove one of the two."
 
 
 def _refusal(serializer: str, accepted: Iterable[str]) -> str:

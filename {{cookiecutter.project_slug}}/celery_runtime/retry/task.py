@@ -5,7 +5,7 @@ Runs in: task process; the worker's main process asks it for the next run after 
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
 import celery
@@ -60,6 +60,8 @@ class Task(celery.Task):
 
     # Rules of this task, by kind, which come before those of the project. They are read from its class.
     policy: ClassVar[Mapping[str, Action] | None] = None
+    # Names that the task had before: a worker runs what was published under them, in a queue, a chain or a schedule.
+    old_names: ClassVar[Sequence[str]] = ()
     attempt = Attempt()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

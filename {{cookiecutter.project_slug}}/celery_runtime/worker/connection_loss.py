@@ -35,7 +35,8 @@ class ReconnectingConsumer(consumer.Consumer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._liveness = Liveness(self.timer, self.app.conf.worker_liveness_interval)
+        self._liveness = Liveness()
+        self.timer.call_repeatedly(self.app.conf.worker_liveness_interval, self._liveness.touch)
         if timeout := self.app.conf.broker_transport_options.get("visibility_timeout"):
             # A pool of one process runs a task in the loop, whose timers wait meanwhile.
             self._renews_in_loop = self.hub and not issubclass(self.controller.pool_cls, solo.TaskPool)

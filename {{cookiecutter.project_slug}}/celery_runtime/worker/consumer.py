@@ -39,6 +39,7 @@ class Consumer(ReconnectingConsumer):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._broker = broker_of(self.app)
+        self._new_names: dict[str, str] = {}  # by the old ones
         self._named_left_out: set[str] = set()
         self._quarantine = Quarantine(self)
         self.on_task_request = self._quarantine.handle
@@ -75,6 +76,7 @@ class Consumer(ReconnectingConsumer):
 
     def update_strategies(self) -> None:
         for task in self.app.tasks.values():
+            self._new_names.update(dict.fromkeys(getattr(task, "old_names", ()), task.name))
             if task.Request == "celery.worker.request:Request":
                 task.Request = "celery_runtime.worker.request:Request"
             if task.acks_late:
@@ -89,6 +91,7 @@ class Consumer(ReconnectingConsumer):
             with self._guarding(message):
                 check(message)
                 fields = message.headers if "task" in message.headers else message.payload  # Celery 3 wrote no headers
+                fields["task"] = self._new_names.get(fields["task"], fields["task"])
                 if not (seconds := seconds_left(fields, self.app.timezone)):
                     handle(message)
                 elif self._is_broadcast(message):
@@ -157,7 +160,10 @@ class Consumer(ReconnectingConsumer):
                 logger.warning("%s is not selected in this worker: its messages return to the queue", name)
             self.deliver_later(message)
             return
-        self._store(message, Rejection(kinds.UNKNOWN_TASK, f"no task file of this worker has {name}"))
+        self._store(
+            message,
+            Rejection(kinds.UNKNOWN_TASK, f"no task file of this worker has {name}, nor states it in old_names"),
+        )
         message.reject_log_error(logger, self.connection_errors)
         self._tell_who_waits(message, NotRegistered(name))
         if self.event_dispatcher:

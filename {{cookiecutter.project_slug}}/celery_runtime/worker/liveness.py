@@ -1,10 +1,10 @@
-"""Keep the file that tells the liveness probe, `health.py`, how a worker is. Runs in: worker main process."""
+"""Keep the file that tells the liveness probe how a worker, or beat, is. Runs in: worker main process, beat."""
 
 import itertools
 import os
 import stat
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from celery.utils.log import get_logger
 
@@ -16,17 +16,16 @@ WIDTH = 40  # characters of a file, however long its text
 
 
 class Liveness:
-    """The file of one worker, touched each `interval` seconds. A worker that cannot keep one logs that."""
+    """The file of one worker, or of beat, which touches it every few seconds. If it cannot keep one, it logs that."""
 
-    def __init__(self, timer: Any, interval: float) -> None:
+    def __init__(self, kind: str = "worker") -> None:
         self._file: TextIO | None = None
         try:
-            self._file = _locked_file(health.folder())
+            self._file = _locked_file(health.folder(), kind)
         except (ImportError, OSError) as error:
-            logger.warning("no probe can see this worker: %s", error)
+            logger.warning("no probe can see this %s: %s", kind, error)
         else:
             self.tell("starting")
-            timer.call_repeatedly(interval, self.touch)
 
     def tell(self, state: str) -> None:
         """Write the state of the worker, such as "ready", into the file."""
@@ -45,8 +44,8 @@ class Liveness:
             self._file = None
 
 
-def _locked_file(folder: Path) -> TextIO:
-    """Return the first file of the folder that no other worker holds."""
+def _locked_file(folder: Path, kind: str) -> TextIO:
+    """Return the first file of the folder that no other process holds."""
     import fcntl  # not on Windows
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,7 +54,7 @@ def _locked_file(folder: Path) -> TextIO:
     if not is_own and health.FOLDER_VARIABLE not in os.environ:  # a volume may be another user's
         raise PermissionError(f"{folder} is a link or another user's; {health.FOLDER_VARIABLE} names another")
     for number in itertools.count():
-        file = (folder / f"worker-{number}").open("a")
+        file = (folder / f"{kind}-{number}").open("a")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
