@@ -57,7 +57,7 @@ def test_a_dead_letter_of_an_unknown_name_says_what_to_do_and_runs_when_requeued
     worker.stop_gently()
     copy.write("ex2_post.py", RENAMED)
     worker = start()
-    done = copy.celery("dead-letters", "requeue", "--kind", "message.unknown_task", "--yes")
+    done = copy.celery("dead-letters", "requeue", "--kind", "message.unknown_task")
     assert done.returncode == 0, done.stderr
     worker.wait_for(lambda: len(copy.notes()) == 1)
 
