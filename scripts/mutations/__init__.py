@@ -11,6 +11,7 @@ from . import (
     errors,
     names,
     outages,
+    printed,
     priorities,
     settings,
     stops,
@@ -34,4 +35,5 @@ MUTATIONS = (
     *names.MUTATIONS,
     *chords.MUTATIONS,
     *early.MUTATIONS,
+    *printed.MUTATIONS,
 )

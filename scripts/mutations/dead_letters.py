@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "an unknown task leaves a dead letter",
         f"{RUNTIME}/worker/consumer.py",
-        "        self._store(message, Rejection(kinds.UNKNOWN_TASK,",
-        "        (message, Rejection(kinds.UNKNOWN_TASK,",
+        "        self._store(message, Rejection(kinds.UNKNOWN_TASK, why))",
+        "        pass",
         "test_dead_letters",
     ),
     Mutation(

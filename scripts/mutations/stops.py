@@ -82,8 +82,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the worker's own loop tells that it turns",
-        f"{RUNTIME}/worker/liveness.py",
-        "timer.call_repeatedly(interval, self.touch)",
+        f"{RUNTIME}/worker/connection_loss.py",
+        "self.timer.call_repeatedly(self.app.conf.worker_liveness_interval, self._liveness.touch)",
         "pass",
         "test_health",
     ),
@@ -97,7 +97,7 @@ MUTATIONS = (
     Mutation(
         "what was left behind by a killed worker is no worker",
         f"{RUNTIME}/health.py",
-        "                continue  # its worker has ended",
+        "                continue  # its process has ended",
         "                pass",
         "test_health",
     ),

@@ -65,3 +65,90 @@ def test_in_development_a_line_is_for_people(copy, start):
     [line] = [line for line in output.splitlines() if "by structlog" in line and "attempt=1" in line]
     assert "order=7" in line
     assert not line.startswith("{")
+
+
+PRINTING = """
+    import sys
+
+    from PACKAGE import app
+
+    @app.task(queue="tasks")
+    def prints():
+        print("at", 1, "of", 2)
+        print("to stderr", 3, file=sys.stderr)
+        print("begun, ", end="")
+        print("and ended")
+        print("flushed", end="", flush=True)
+        sys.stdout.write("no end of line")
+"""
+
+
+def test_what_is_printed_is_a_line_for_a_line(copy, start):
+    copy.write("ex1.py", PRINTING)
+    worker = start()
+    copy.run("from PACKAGE.celery_tasks.ex1 import prints; prints.delay().get(timeout=30)")
+    worker.wait_for(lambda: "no end of line" in worker.output())
+    lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
+    printed = [line for line in lines if line["logger"] == "celery.redirected"]
+    told = ["at 1 of 2", "to stderr 3", "begun, and ended", "flushed", "no end of line"]
+    assert [line["event"] for line in printed] == told
+    assert {line["task"] for line in printed} == {f"{copy.package}.celery_tasks.ex1.prints"}
+
+
+def test_outside_development_all_is_json_to_the_last_line(copy, start):
+    copy.write_note_task()
+    worker = start("--concurrency", "1")
+    copy.run("from PACKAGE.celery_tasks.ex1_note import note; note.delay('x')")
+    worker.wait_for(lambda: "succeeded" in worker.output())
+    worker.process.terminate()
+    worker.process.wait(timeout=60)
+    _, _, after_warnings = worker.output().partition('{"event"')
+    lines = [json.loads(line) for line in f'{{"event"{after_warnings}'.splitlines()]
+    assert " starts: broker redis+socket://" in lines[0]["event"]
+    assert "queues tasks" in lines[0]["event"]
+    assert any(line["event"].startswith("worker: stops") for line in lines)
+
+
+def test_a_rejected_message_is_told_with_its_kind_and_its_task(copy, start):
+    copy.write_note_task()
+    worker = start()
+    id_ = copy.run("from PACKAGE import app; print(app.send_task('nobody.wrote_it').id)").strip()
+    worker.wait_for(lambda: "stored as a dead letter" in worker.output())
+    lines = [json.loads(line) for line in worker.output().splitlines() if id_ in line]
+    assert any("was rejected" in line["event"] for line in lines)
+    told = {(line["kind"], line["task"], line["task_id"]) for line in lines}
+    assert told == {("message.unknown_task", "nobody.wrote_it", id_)}
+
+
+FAILING = """
+    import urllib.request
+    from PACKAGE import app
+    from celery_runtime import Fail
+
+    @app.task(queue="tasks", policy={"": Fail()})
+    def ask():
+        urllib.request.urlopen("http://127.0.0.1:1/")
+"""
+
+
+def test_in_development_a_long_traceback_is_cut(copy, start):
+    copy.write("ex1.py", FAILING)
+    worker = start(APP_ENV="development")
+    copy.run("from PACKAGE.celery_tasks.ex1 import ask; ask.delay().get(timeout=30, propagate=False)")
+    worker.wait_for(lambda: "<urlopen error" in worker.output().partition("Traceback")[2])
+    _, _, told = worker.output().partition(" ready.")
+    assert " lines cut …" in told
+    assert "in ask" in told
+    assert len(told.splitlines()) < 34
+    [entry] = json.loads(copy.celery("dead-letters", "list", "--json").stdout)
+    assert "During handling of the above exception" in copy.celery("dead-letters", "show", entry["id"]).stdout
+
+
+def test_an_error_that_ends_beat_is_one_line(copy):
+    copy.write_note_task()
+    copy.configure(beat_scheduler="celery.beat:Nothing")
+    done = copy.celery("beat")
+    assert done.returncode == 1
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (last["event"], last["level"]) == ("an error ends this process", "critical")
+    assert "AttributeError" in last["exception"]

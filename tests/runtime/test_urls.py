@@ -6,6 +6,8 @@ from celery_runtime import defaults
 from celery_runtime.brokers import urls
 from celery_runtime.environment import ConfigurationError
 
+from .lending import app
+
 SECRET = "s3cr"
 SLIPS = {
     "# in the password": "redis://:s3cr#et@host/0",
@@ -132,3 +134,11 @@ def test_production_keeps_no_results_in_the_file_of_development(monkeypatch):
         urls.results_url("redis://127.0.0.1/0", default=default)
     monkeypatch.setenv("CELERY_RESULT_BACKEND", default)
     assert urls.results_url("redis://127.0.0.1/0", default=default) == default
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [("redis://host:6379/0", "redis://host:6379/0"), ("redis://:secret@host:6379/0", "redis://:**@host:6379/0")],
+)
+def test_a_password_is_masked_where_there_is_one(url, shown):
+    assert app().connection_for_read(url).as_uri() == shown

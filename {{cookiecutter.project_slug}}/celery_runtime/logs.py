@@ -22,10 +22,12 @@ from structlog.typing import EventDict, Processor
 from celery_runtime import environment
 from celery_runtime.errors.classify import classify
 from celery_runtime.errors.raised import service_of
+from celery_runtime.printed import PrintedLines
 from celery_runtime.retry.next_run import attempt_of
 from celery_runtime.text import message_of, shortened
 
 TRACE = "celery.app.trace"
+TOP, BOTTOM = 4, 20  # lines of a traceback in development
 LONGEST_TEXT = 10_000  # characters of an event or a traceback
 # These libraries print the whole message, arguments and all, at level DEBUG.
 TALKATIVE = ("celery.concurrency", "celery.pool", "celery.worker.strategy", "kombu", "amqp")
@@ -45,13 +47,21 @@ class Logging(log.Logging):
             for signal in receivers:
                 signal.disconnect(_set_up)
 
+    def redirect_stdouts_to_logger(
+        self, logger: logging.Logger, loglevel: Any = None, stdout: bool = True, stderr: bool = True
+    ) -> PrintedLines:
+        printed = PrintedLines(logger, loglevel)
+        sys.stdout = printed if stdout else sys.stdout
+        sys.stderr = printed if stderr else sys.stderr
+        return printed
+
 
 def _set_up(logger: logging.Logger, colorize: bool | None, **_: Any) -> None:
     arguments = environment.flag("CELERY_LOG_ARGUMENTS")
     if environment.is_development():
         timestamp = processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False)
         console = dev.ConsoleRenderer(colors=bool(colorize), exception_formatter=dev.plain_traceback, pad_event_to=0)
-        renderer: list[Processor] = [without_repetition, console]
+        renderer: list[Processor] = [without_repetition, without_middle, console]
     else:
         timestamp = processors.TimeStamper(fmt="iso", utc=True)
         renderer = [processors.JSONRenderer(serializer=to_json)]
@@ -141,6 +151,14 @@ def without_repetition(_logger: Any, _method: str, event: EventDict) -> EventDic
     """Leave out the task where the text names it, as Celery's own lines do, to keep the line short."""
     if event.get("task_id") and event["task_id"] in str(event["event"]):
         del event["task_id"], event["task"]
+    return event
+
+
+def without_middle(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Cut the middle out of a long traceback, such as that of a chain of errors. Its dead letter has all of it."""
+    lines = str(event.get("exception") or "").splitlines()
+    if (more := len(lines) - TOP - BOTTOM) > 0:
+        event["exception"] = "\n".join([*lines[:TOP], f"  … {more} lines cut …", *lines[-BOTTOM:]])
     return event
 
 

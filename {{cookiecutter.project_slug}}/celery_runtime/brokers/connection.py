@@ -36,6 +36,11 @@ class Connection(kombu.Connection):
         cls = super().get_transport_cls()
         return OURS.get(cls, cls)
 
+    def as_uri(self, *args: Any, **options: Any) -> str:
+        """Return the URL, with `**` for a password only if there is one."""
+        uri = super().as_uri(*args, **options)
+        return uri if self.password else uri.replace("://:**@", "://")
+
     def drain_events(self, **options: Any) -> Any:
         if self._connection is not None and not self.connected:
             # kombu would connect anew, where no consumer is. Celery does so as it cleans up, and logs what that raises.

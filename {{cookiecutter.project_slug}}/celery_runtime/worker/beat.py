@@ -10,7 +10,7 @@ from celery.apps import beat as program
 from celery.platforms import EX_FAILURE
 from celery.utils.log import get_logger
 
-from celery_runtime import health
+from celery_runtime import environment, health
 from celery_runtime.worker.liveness import Liveness
 
 logger = get_logger(__name__)
@@ -66,3 +66,8 @@ class Service(beat.Service):
 
 class Beat(program.Beat):
     Service = Service
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not environment.is_development():
+            self.quiet = True  # the banner is no JSON

@@ -192,7 +192,8 @@ class Consumer(ReconnectingConsumer):
 
     def _store(self, message: Any, rejection: Rejection, keep_existing: bool = False) -> None:
         entry = build.of_message(self.app, message, rejection.kind, rejection.reason, self.hostname)
-        logger.error("a message was rejected: %s", rejection.reason, extra={"kind": rejection.kind})
+        told = {"kind": rejection.kind, "task": entry.task, "task_id": entry.id}
+        logger.error("a message was rejected: %s", rejection.reason, extra=told)
         self.app.dead_letters.add(entry, keep_existing=keep_existing)
 
     def _reject_bytes(self, item: bytes, queue: str, error: Exception) -> None:

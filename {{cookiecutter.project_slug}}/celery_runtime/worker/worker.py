@@ -1,27 +1,42 @@
 """Stop the worker gently, within a time. Runs in: worker main process."""
 
+import json
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import platforms, signals
 from celery.apps import worker
-from celery.apps.worker import safe_say
 from celery.concurrency import thread
 from celery.platforms import EX_FAILURE, EX_OK
+from celery.utils.log import get_logger
 from celery.worker import state
 
+from celery_runtime import environment
 from celery_runtime.discovery.pool import refuse_green
 from celery_runtime.worker.pool_fixes import drop_late_soft_limits, notice_at_once, put_off_overdue
 from celery_runtime.worker.request import Request
 from celery_runtime.worker.task_process import wait_for_results
 
+logger = get_logger(__name__)
+
 LOOK_EVERY = 0.2  # seconds
 STANDSTILL = 1.0  # seconds after which the loop does not know what has ended meanwhile
 ONE_PRESS = 1.0  # seconds; a terminal sends Ctrl+C to all that runs in it, and watchfiles passes it on a second time
+
+
+def say(text: str, *_: Any) -> None:
+    """Write a line as logs are written. A signal handler may not log: it may have interrupted a line."""
+    if not environment.is_development():
+        when = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        text = json.dumps({"event": text, "level": "warning", "logger": __name__, "timestamp": when})
+    with suppress(OSError):
+        os.write(sys.__stderr__.fileno(), f"{text}\n".encode())  # type: ignore[union-attr]
 
 
 class Worker(worker.Worker):
@@ -40,8 +55,18 @@ class Worker(worker.Worker):
         refuse_green(self.app.either("worker_pool", options.get("pool"), options.get("pool_cls")))
         super().on_before_init(**options)
 
+    def emit_banner(self) -> None:
+        if environment.is_development():
+            super().emit_banner()
+            return
+        broker, results = self.app.connection_for_read().as_uri(), self.app.backend.as_uri()
+        queues = ", ".join(sorted(self.app.amqp.queues.consume_from))
+        starts = "%s starts: broker %s, results %s, concurrency %s, queues %s"
+        logger.info(starts, self.hostname, broker, results, self.concurrency, queues)
+
     def on_start(self) -> None:
         super().on_start()
+        worker.safe_say = say
         if issubclass(self.pool_cls, thread.TaskPool):
             signals.task_prerun.connect(self._prepare_thread)
         # Signal handlers send it, of which one may interrupt another: with Celery's lock that waits for ever.
@@ -87,7 +112,7 @@ class Worker(worker.Worker):
     def _end_by_force(self) -> None:
         time.sleep(self.app.conf.worker_exit_timeout)
         # The stop hangs: the broker is silent, or a task runs in a thread, which nothing can end.
-        safe_say("worker: ends now; the tasks that still run will run again")
+        say("worker: ends now; the tasks that still run will run again")
         with suppress(Exception):
             self.consumer.requeue_running()
         os._exit(EX_FAILURE)
@@ -107,7 +132,7 @@ class Worker(worker.Worker):
             os.kill(os.getpid(), signal.SIGQUIT)
 
     def _stop_gently(self, name: str, tasks: str) -> None:
-        safe_say(f"worker: stops; {tasks}")
+        say(f"worker: stops; {tasks}")
         if self._is_stopping:
             return
         self._is_stopping = Request.worker_stops = True
