@@ -160,10 +160,8 @@ class Consumer(ReconnectingConsumer):
                 logger.warning("%s is not selected in this worker: its messages return to the queue", name)
             self.deliver_later(message)
             return
-        self._store(
-            message,
-            Rejection(kinds.UNKNOWN_TASK, f"no task file of this worker has {name}, nor states it in old_names"),
-        )
+        why = f"no task file of this worker has {name}, nor states it in old_names"
+        self._store(message, Rejection(kinds.UNKNOWN_TASK, why))
         message.reject_log_error(logger, self.connection_errors)
         self._tell_who_waits(message, NotRegistered(name))
         if self.event_dispatcher:
