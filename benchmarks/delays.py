@@ -141,7 +141,7 @@ def _run_due(project: BakedProject, worker: WorkerProcess, notes: Path, variable
 
     before, start = count(), time.perf_counter()
     project.run(project.python, "-c", PUBLISH_DUE, check=True, **variables)
-    worker.wait_for(lambda: count() == before + DUE, seconds=120)
+    worker.wait_for(lambda: count() == before + DUE, timeout=120)
     return time.perf_counter() - start
 
 

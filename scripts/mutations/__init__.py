@@ -15,6 +15,7 @@ from . import (
     priorities,
     settings,
     stops,
+    testing,
 )
 from .mutation import Mutation
 
@@ -36,4 +37,5 @@ MUTATIONS = (
     *chords.MUTATIONS,
     *early.MUTATIONS,
     *printed.MUTATIONS,
+    *testing.MUTATIONS,
 )

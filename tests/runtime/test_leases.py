@@ -47,7 +47,7 @@ def test_the_tasks_of_a_killed_worker_run_again_soon_whatever_their_time_limit(p
     worker.wait_for(lambda: "begins" in project.notes())
     worker.process.send_signal(signal.SIGKILL)
     release(project)
-    start().wait_for(lambda: project.notes().count("ends") >= 1, seconds=TIMEOUT + 20)
+    start().wait_for(lambda: project.notes().count("ends") >= 1, timeout=TIMEOUT + 20)
 
 
 @pytest.mark.parametrize("seconds", [-1000, 1000])

@@ -108,7 +108,7 @@ def test_a_crowd_that_waits_for_a_service_is_spread_when_it_is_back(copy, start,
         worker.wait_for(lambda: len(server.times) >= many and time.monotonic() > server.times[0] + AWAY_FOR, OLDEST)
         server.answers = [(200, {})]
         back = time.time()
-        worker.wait_for(lambda: worker.output().count(" succeeded in ") == CROWD, seconds=OLDEST)
+        worker.wait_for(lambda: worker.output().count(" succeeded in ") == CROWD, timeout=OLDEST)
     assert "stored as a dead letter" not in worker.output()
     found = requests_of(server)
     assert len(found) == CROWD

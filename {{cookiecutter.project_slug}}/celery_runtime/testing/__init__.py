@@ -18,7 +18,7 @@ code: APP_ENV is "test", so no `.env` is read, and variables that begin with CEL
 names another broker, which must be empty. With pytest-xdist each process has its own. Do not import the app in
 conftest.py itself: it would read the settings of a developer.
 
-Fixtures: `worker` (one for the whole run), `broker_url`, `project_copy` and `start_worker` (a copy of the project, to
+Fixtures: `worker` (with empty queues), `broker_url`, `project_copy` and `start_worker` (a copy of the project, to
 write task files into, and workers of it). Helpers to import: `celery_runtime.testing.http.AnsweringServer`, a service
 that gives the answers you name; `celery_runtime.testing.brokers.RedisServer`, a Redis that can be killed.
 
@@ -26,17 +26,19 @@ Runs in: the tests.
 """
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from celery_runtime.testing.brokers import empty_broker
+from celery_runtime.testing.brokers import empty_broker, purge
 from celery_runtime.testing.isolation import Isolation
 from celery_runtime.testing.project import ProjectCopy
-from celery_runtime.testing.worker import WorkerProcess
+from celery_runtime.testing.worker import NothingHappened, WorkerProcess
 
+SHORT_TAIL = 15  # lines of a log beside a traceback
 ISOLATION = pytest.StashKey[Isolation]()
 
 
@@ -76,14 +78,45 @@ def _end_on_signals() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") -> Generator[None, Any, Any]:
+    """Show the end of the log of the worker with a test that fails."""
+    report = yield
+    worker = getattr(item, "funcargs", {}).get("worker")
+    is_told = call.excinfo is not None and call.excinfo.errisinstance(NothingHappened)
+    if report.failed and isinstance(worker, WorkerProcess) and not is_told:
+        report.sections.append(("the worker printed", worker.tail(SHORT_TAIL)))
+    return report
+
+
 @pytest.fixture(scope="session")
-def worker(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
-    """Start a worker of the project: it runs `task.delay(…).get(timeout=10)` of a test."""
+def session_worker(request: pytest.FixtureRequest) -> Iterator[WorkerProcess]:
     isolation = request.config.stash[ISOLATION]
     options = [part for module in isolation.include for part in ("--include", module)]
     log, environment = isolation.folder / "worker.log", isolation.worker_environment()
     with WorkerProcess(isolation.package, log, *options, environment=environment) as process:
         yield process
+
+
+@pytest.fixture
+def worker(request: pytest.FixtureRequest, session_worker: WorkerProcess) -> Iterator[WorkerProcess]:
+    """Lend a worker of the project with empty queues: it runs `task.delay(…).get(timeout=10)` of a test.
+
+    It is the same for the whole run, unless a test has left it busy or stopped.
+    """
+    isolation = request.config.stash[ISOLATION]
+    replies = session_worker.is_running() and isolation.app.control.inspect(limit=1, timeout=2).active()
+    if not replies or any(replies.values()):
+        session_worker.stop()
+    purge(isolation.app)
+    if not session_worker.is_running():
+        session_worker.start()
+    session_worker.seen = len(session_worker.output())
+    environment = session_worker.environment
+    yield session_worker
+    if session_worker.environment is not environment:
+        session_worker.environment = environment
+        session_worker.stop()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kombu import Connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from celery_runtime.brokers import DEAD_LETTERS, embedded, rabbitmq_delays, rabbitmq_names
+from celery_runtime.brokers import DEAD_LETTERS, DELAYED, embedded, rabbitmq_delays, rabbitmq_names
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 10.0  # seconds
@@ -124,6 +124,20 @@ def empty_broker(url: str, app: Any) -> Iterator[str]:
             connection.default_channel.queue_delete(queue)
         for queue in _filled(connection, levels):
             connection.default_channel.queue_purge(queue)
+
+
+def purge(app: Any) -> None:
+    """Remove what waits in the queues, what is delayed, and the dead letters, while a worker may run."""
+    with app.connection_for_write() as connection:
+        app.amqp.TaskConsumer(connection).purge()
+        channel = connection.default_channel
+        if connection.transport.driver_type == "redis":
+            with channel.conn_or_acquire() as client:
+                client.delete(DELAYED)
+        else:
+            for queue in _filled(connection, rabbitmq_delays.level_queues()):
+                channel.queue_purge(queue)
+    app.dead_letters.purge(all=True)
 
 
 def _filled(connection: Any, queues: Iterable[str]) -> list[str]:

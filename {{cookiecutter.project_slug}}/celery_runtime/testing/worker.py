@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Self
 
 DEADLINE = 30.0  # seconds
+TAIL = 30  # lines of the log that a failure shows
 SIGN_OF_LIFE = {"worker": " ready.", "beat": "beat: Starting"}
+
+
+class NothingHappened(AssertionError):
+    """What a test has waited for did not happen."""
 
 
 class WorkerProcess:
@@ -73,6 +78,7 @@ class WorkerProcess:
 
     def launch(self) -> None:
         """Start it, and return at once."""
+        self.seen = 0
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -95,14 +101,34 @@ class WorkerProcess:
         self.process.terminate()
         self.process.wait(timeout=DEADLINE)
 
+    def restart(self, **environment: str) -> None:
+        """Start it anew, with these variables as well. The fixture `worker` takes them back after the test."""
+        self.stop()
+        self.environment = {**self.environment, **environment}
+        self.start()
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
     def output(self) -> str:
         """Return what it has printed so far."""
         return self.log.read_text()
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = DEADLINE) -> None:
-        """Return as soon as the condition holds; fail with the log at the deadline, or when the process ends."""
-        deadline = time.monotonic() + seconds
+    def tail(self, lines: int = TAIL) -> str:
+        """Return the last lines that it has printed during this test."""
+        return "\n".join(self.output()[self.seen :].splitlines()[-lines:])
+
+    def wait_for(self, condition: Callable[[], object], timeout: float = DEADLINE) -> None:
+        """Return as soon as the condition holds.
+
+        Raises:
+            NothingHappened: it does not hold in `timeout` seconds, or the process has ended. It shows its last lines.
+        """
+        __tracebackhide__ = True
+        deadline = time.monotonic() + timeout
         while not condition():
-            assert self.process.poll() is None, f"the {self.log.stem} ended:\n{self.output()}"
-            assert time.monotonic() < deadline, f"nothing happened in {seconds:g} s:\n{self.output()}"
+            if not self.is_running():
+                raise NothingHappened(f"the {self.log.stem} has ended:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise NothingHappened(f"nothing happened in {timeout:g} s; the {self.log.stem} printed:\n{self.tail()}")
             time.sleep(0.02)
