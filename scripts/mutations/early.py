@@ -173,8 +173,8 @@ MUTATIONS = (
     Mutation(
         "a full disk does not end beat",
         f"{RUNTIME}/worker/beat.py",
-        "        scheduler.sync = sync\n",
-        "",
+        "scheduler.sync, scheduler.apply_async = sync, publish_named",
+        "scheduler.apply_async = publish_named",
         "test_a_full_disk",
     ),
     Mutation(

@@ -17,6 +17,12 @@ class DatabaseBackend(database.DatabaseBackend):
 
     apply_chord = BaseDictBackend.apply_chord
 
+    def _get_extended_properties(self, request: Any, traceback: Any) -> dict[str, Any]:
+        """Say of which task a result is. `result_extended` adds its arguments, which nothing masks there."""
+        names = {"task_name": "task", "periodic_task_name": "periodic_task_name", "worker": "hostname"}
+        told = {column: getattr(request, name, None) for column, name in names.items()}
+        return {**super()._get_extended_properties(request, traceback), **told}
+
     def on_chord_part_return(self, request: Any, state: str, result: Any, **options: Any) -> None:
         """Count down a chord that was published before this backend was in use."""
         if request.group and ChordCounter.objects.filter(group_id=request.group).exists():

@@ -26,7 +26,12 @@ class Service(beat.Service):
             self._check_place()
         scheduler = super().get_scheduler(**options)
         self._give_signs_of_life(scheduler)
-        write = scheduler.sync
+        write, publish = scheduler.sync, scheduler.apply_async
+
+        def publish_named(entry: Any, *args: Any, **options: Any) -> Any:
+            """Name the entry in the message, for results, as django-celery-beat does."""
+            entry.options["headers"] = {"periodic_task_name": entry.name, **(entry.options.get("headers") or {})}
+            return publish(entry, *args, **options)
 
         def sync() -> None:
             try:
@@ -34,7 +39,7 @@ class Service(beat.Service):
             except CANNOT_WRITE as error:
                 logger.error("the schedule was not written to %s: %s", self.schedule_filename, error)
 
-        scheduler.sync = sync
+        scheduler.sync, scheduler.apply_async = sync, publish_named
         return scheduler
 
     def _check_place(self) -> None:
