@@ -79,6 +79,10 @@ chaos: .venv/ready  ## kill and stop workers and their broker under load; N=5000
 outages: .venv/ready  ## take brokers away, flush them, fill their disk, and print what is seen of it
 	@$(RUN) scripts.outages
 
+.PHONY: foreign
+foreign: .venv/ready  ## run Celery's own tests against a baked app, beside a stock app, and print what differs
+	@KEEP=$(KEEP) $(RUN) scripts.foreign
+
 .PHONY: tls
 tls: .venv/ready  ## print what verifies a server behind TLS, for each certificate
 	@TLS_ROWS=all $(RUN) pytest -q -s tests/runtime/test_tls.py --framework plain
@@ -98,7 +102,7 @@ bench: .venv/ready  ## print ratios measured side by side
 
 .PHONY: requirements
 requirements: | $(UV)  ## pin anew what developing the template needs
-	for group in dev faults; do \
+	for group in dev faults foreign; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-emit-find-links --no-annotate --group $$group --upgrade \
 			--output-file requirements-$$group.txt || exit; \
