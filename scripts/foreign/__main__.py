@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,47 +17,54 @@ from scripts.columns import columns
 from scripts.unavailable import Unavailable
 
 from .known import KNOWN
-from .suite import MODULES, Result, Suite
+from .suite import MODULES, PARTS, Result, Suite
 
 STOCK, OURS = SIDES = ("stock", "shop")
 Sides = dict[str, tuple[Result, Result]]  # of each test, on the stock app and on the baked one
 
 
 def main() -> None:
-    unexplained = 0
     with tempfile.TemporaryDirectory(prefix="foreign-") as name:
         folder = Path(name)
         suite = Suite(plain_project(folder), folder)
         suite.prepare()
         try:
-            # Most of the time the tests wait, so all run at once.
             with ThreadPoolExecutor() as pool:
                 compared = list(pool.map(lambda broker: compare(suite, broker), BROKERS))
-            for broker, sides in zip(BROKERS, compared, strict=True):
-                differing = differences(sides)
-                print(f"\n{broker}: {summary(sides)}\n{table(differing)}", flush=True)
-                unexplained += sum(explanation(test) is None for test in differing)
         except Unavailable as error:
             sys.exit(f"error: {error}.")
         finally:
             if keep := os.environ.get("KEEP"):
                 shutil.copytree(folder / "logs", keep, dirs_exist_ok=True)
+    for broker, sides in zip(BROKERS, compared, strict=True):
+        print(f"\n{broker}: {summary(sides)}\n{table(differences(sides))}")
+    found = [test for sides in compared for test in differences(sides)]
+    if gone := KNOWN.keys() - map(plain, found):
+        print(f"\nthese are known and differ no more: {', '.join(sorted(gone))}")
+    unexplained = sum(plain(test) not in KNOWN for test in found)
     print(f"\n{unexplained} differences are unexplained")
     sys.exit(unexplained > 0)
 
 
 def compare(suite: Suite, broker: str) -> Sides:
-    """Run the tests on both sides at once; those that differ run once more, among themselves."""
-    sides = run(suite, broker, MODULES, "all")
+    """Run the tests on both sides; those that differ run once more, among themselves."""
+    parts = {f"part-{number}": (*MODULES, "-k", part) for number, part in enumerate(PARTS)}
+    sides = run(suite, broker, parts)
     assert sides, "not a test was collected; KEEP=/tmp/logs shows why"
     if differing := differences(sides):
-        sides |= run(suite, broker, list(differing), "again")
+        sides |= run(suite, broker, {"again": tuple(differing)})
     return sides
 
 
-def run(suite: Suite, broker: str, tests: Sequence[str], attempt: str) -> Sides:
-    with ThreadPoolExecutor() as pool:
-        stock, ours = pool.map(lambda app: suite.run(app, broker, tests, attempt), SIDES)
+def run(suite: Suite, broker: str, parts: Mapping[str, Sequence[str]]) -> Sides:
+    """Run all parts on both sides at once: most of the time the tests wait."""
+    runs = [(side, name, tests) for side in SIDES for name, tests in parts.items()]
+    found: dict[str, dict[str, Result]] = {side: {} for side in SIDES}
+    with ThreadPoolExecutor(len(runs)) as pool:
+        results = pool.map(lambda run: suite.run(run[0], broker, run[1], *run[2]), runs)
+        for (side, _, _), result in zip(runs, results, strict=True):
+            found[side] |= result
+    stock, ours = (found[side] for side in SIDES)
     return {test: (stock.get(test, Result()), ours.get(test, Result())) for test in stock | ours}
 
 
@@ -65,8 +72,9 @@ def differences(sides: Sides) -> Sides:
     return {test: both for test, both in sides.items() if both[0].passes != both[1].passes}
 
 
-def explanation(test: str) -> str | None:
-    return KNOWN.get(test.partition("[")[0])
+def plain(test: str) -> str:
+    """Return the name of a test without its parameters."""
+    return test.partition("[")[0]
 
 
 def summary(sides: Sides) -> str:
@@ -88,8 +96,8 @@ def table(differing: Sides) -> str:
         passing, failing = (STOCK, ours) if stock.passes else (OURS, stock)
         rows.append((f"only {passing}", test))
         rows.append(("", f"{failing.outcome}: {failing.reason}"))
-        rows.append(("", explanation(test) or "UNEXPLAINED"))
-    return "\n".join(columns(rows)) if rows else ""
+        rows.append(("", KNOWN.get(plain(test), "UNEXPLAINED")))
+    return "\n".join(columns(rows))
 
 
 if __name__ == "__main__":

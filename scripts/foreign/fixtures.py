@@ -25,7 +25,7 @@ __all__ = ["TEST_BACKEND", "check_for_logs", "flaky", "get_active_redis_channels
 TEST_BACKEND = os.environ["CELERY_RESULT_BACKEND"]
 PACKAGE = os.environ["FOREIGN_APP"]
 FOLDER = Path(os.environ["FOREIGN_FOLDER"])
-SECONDS = 150  # for one test; the longest waits for 85
+SECONDS = 240  # for one test; the longest waits for 150
 
 
 def flaky(test: Any) -> Any:

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from scripts.rabbitmq_node import free_port
 from scripts.redis_server import redis_server
 
 MODULES = ("test_canvas.py", "test_tasks.py", "test_inspect.py")
+# Expressions that part the tests in three, each of which waits for about five minutes.
+PARTS = ("allow_error_cb", "test_chord and not allow_error_cb", "not test_chord and not allow_error_cb")
 KEPT = ("__init__.py", "canvas_helpers.py", "integration/__init__.py", "integration/tasks.py")
 FIXTURES = Path(__file__).with_name("fixtures.py")
 REQUIREMENTS = TEMPLATE / "requirements-foreign.txt"
@@ -72,9 +74,9 @@ class Suite:
         (integration / "classes.py").write_text(CLASSES)
         (self.tests / "stock.py").write_text(STOCK)
 
-    def run(self, app: str, broker: str, tests: Sequence[str], attempt: str) -> dict[str, Result]:
-        """Run these tests on empty servers, and return what became of each."""
-        folder = self.folder / "logs" / f"{broker}-{app}-{attempt}"
+    def run(self, app: str, broker: str, name: str, *tests: str) -> dict[str, Result]:
+        """Run these tests on empty servers, and return what became of each; the logs bear the name."""
+        folder = self.folder / "logs" / f"{broker}-{app}-{name}"
         folder.mkdir(parents=True)
         with _servers(broker) as variables, (folder / "pytest.log").open("wb") as log:
             environment = self.project.environment(
