@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,7 +30,9 @@ def main() -> None:
         suite.prepare()
         try:
             with ThreadPoolExecutor() as pool:
-                compared = list(pool.map(lambda broker: compare(suite, broker), BROKERS))
+                compared = list(pool.map(lambda broker: run_all(suite, broker), BROKERS))
+            for broker, sides in zip(BROKERS, compared, strict=True):
+                sides |= run_alone(suite, broker, list(differences(sides)))
         except Unavailable as error:
             sys.exit(f"error: {error}.")
         finally:
@@ -46,25 +48,27 @@ def main() -> None:
     sys.exit(unexplained > 0)
 
 
-def compare(suite: Suite, broker: str) -> Sides:
-    """Run the tests on both sides; those that differ run once more, among themselves."""
-    parts = {f"part-{number}": (*MODULES, "-k", part) for number, part in enumerate(PARTS)}
-    sides = run(suite, broker, parts)
+def run_all(suite: Suite, broker: str) -> Sides:
+    """Run all tests, their parts and both sides at once: most of the time they wait."""
+    runs = [(side, number) for side in SIDES for number in range(len(PARTS))]
+    found: dict[str, dict[str, Result]] = {side: {} for side in SIDES}
+    with ThreadPoolExecutor(len(runs)) as pool:
+        results = pool.map(lambda run: suite.run(run[0], broker, f"part-{run[1]}", *MODULES, "-k", PARTS[run[1]]), runs)
+        for (side, _), result in zip(runs, results, strict=True):
+            found[side] |= result
+    sides = beside(*found.values())
     assert sides, "not a test was collected; KEEP=/tmp/logs shows why"
-    if differing := differences(sides):
-        sides |= run(suite, broker, {"again": tuple(differing)})
     return sides
 
 
-def run(suite: Suite, broker: str, parts: Mapping[str, Sequence[str]]) -> Sides:
-    """Run all parts on both sides at once: most of the time the tests wait."""
-    runs = [(side, name, tests) for side in SIDES for name, tests in parts.items()]
-    found: dict[str, dict[str, Result]] = {side: {} for side in SIDES}
-    with ThreadPoolExecutor(len(runs)) as pool:
-        results = pool.map(lambda run: suite.run(run[0], broker, run[1], *run[2]), runs)
-        for (side, _, _), result in zip(runs, results, strict=True):
-            found[side] |= result
-    stock, ours = (found[side] for side in SIDES)
+def run_alone(suite: Suite, broker: str, tests: Sequence[str]) -> Sides:
+    """Run these tests on one side after the other: what a busy machine has caused is no difference."""
+    if not tests:
+        return {}
+    return beside(*(suite.run(side, broker, "again", *tests) for side in SIDES))
+
+
+def beside(stock: dict[str, Result], ours: dict[str, Result]) -> Sides:
     return {test: (stock.get(test, Result()), ours.get(test, Result())) for test in stock | ours}
 
 
