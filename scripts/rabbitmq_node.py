@@ -26,7 +26,7 @@ class RabbitMQNode:
     def __init__(self, folder: Path, configuration: str, advanced: str) -> None:
         self.folder = folder
         root = servers.root()
-        inside = Path("/", folder.relative_to(root)) if root else folder
+        inside = servers.seen_by_rabbitmq(folder)
         self.port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
         self.process: subprocess.Popen[bytes] | None = None
@@ -93,8 +93,7 @@ def rabbitmq_node(configuration: str = "", advanced: str = "[].") -> Iterator[Ra
     Raises:
         Unavailable: RabbitMQ is not installed, or does not start.
     """
-    root = servers.root()
-    place = root / "tmp" if root else None
+    place = servers.temporary_folder()
     with tempfile.TemporaryDirectory(prefix="rabbitmq-", dir=place, ignore_cleanup_errors=True) as folder:
         node = RabbitMQNode(Path(folder), configuration, advanced)
         try:

@@ -29,6 +29,18 @@ def root() -> Path | None:
     return FOLDER
 
 
+def temporary_folder() -> Path | None:
+    """Return where a temporary folder is made that the servers see, None for the usual place."""
+    folder = root()
+    return folder / "tmp" if folder else None
+
+
+def seen_by_rabbitmq(path: Path) -> Path:
+    """Return the path that RabbitMQ, in the folder of its system, has for a path of this machine."""
+    folder = root()
+    return Path("/", path.relative_to(folder)) if folder else path
+
+
 def _make() -> None:
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         raise Unavailable("SERVERS=trixie wants root, and debootstrap: apt-get install debootstrap")

@@ -62,6 +62,8 @@ OF_NO_FRAMEWORK = {
         "urls",
     ),
 }
+# These start servers of their own.
+WITH_OWN_SERVERS = {"rabbitmq_delays", "rights", "tls"}
 open_services = ExitStack()
 
 
@@ -70,15 +72,16 @@ def is_lent(item: pytest.Item, framework: str) -> bool:
 
     A Redis, and a RabbitMQ with Django, are those of TEST_REDIS_URL and TEST_RABBITMQ_URL.
     """
-    if framework == "django" and item.path.stem.removeprefix("test_") in OF_NO_FRAMEWORK:
+    module = item.path.stem.removeprefix("test_")
+    if framework == "django" and module in OF_NO_FRAMEWORK:
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     brokers = {parameters[name] for name in PARAMETRIZED if name in parameters}
-    if servers.root() and not brokers:
+    if servers.root() and not brokers and module not in WITH_OWN_SERVERS:
         return False  # it has nothing to do with the version of a server
     brokers -= {"embedded"}
     # RabbitMQ takes long: with Django, only what is of Django and what has a worker of the sample itself is run on it.
-    lent_by_us = framework == "plain" or item.path.parent.name == "django" or item.path.stem == "test_guards"
+    lent_by_us = framework == "plain" or item.path.parent.name == "django" or module == "guards"
     return all(f"TEST_{name.upper()}_URL" in os.environ or (name == "rabbitmq" and lent_by_us) for name in brokers)
 
 

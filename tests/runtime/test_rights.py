@@ -5,6 +5,7 @@ import json
 import pytest
 
 from celery_runtime.testing.brokers import RedisServer
+from scripts import servers
 from scripts.rabbitmq_node import free_port, rabbitmq_node
 from tests.availability import lent
 
@@ -37,7 +38,7 @@ def refusal(copy, url) -> str:
 def test_a_redis_names_the_right(missing, copy, tmp_path):
     copy.write_note_task()
     rules, named = OF_REDIS[missing]
-    with RedisServer(tmp_path, port=free_port()) as server:
+    with RedisServer(tmp_path, port=free_port(), binary=servers.redis_binary() if servers.root() else None) as server:
         server.client().execute_command("ACL", "SETUSER", "shop", "on", ">secret", *rules.split())
         assert named in refusal(copy, server.url.replace("redis://", "redis://shop:secret@"))
 

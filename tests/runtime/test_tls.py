@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,9 @@ import pytest
 import redis
 
 from celery_runtime.testing.worker import WorkerProcess
+from scripts import servers
 from scripts.rabbitmq_node import free_port, rabbitmq_node
+from scripts.unavailable import Unavailable
 from tests.availability import lent, unavailable
 
 HOST = "127.0.0.1"
@@ -34,11 +37,16 @@ def openssl(*arguments: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory) -> Path:
-    """A folder with two authorities, `ca` and `other`, and what `ca` has signed."""
+def certificates() -> Iterator[Path]:
+    """A folder with two authorities, `ca` and `other`, and what `ca` has signed, where the servers see it."""
     if shutil.which("openssl") is None:
         unavailable("openssl is not installed")
-    folder = tmp_path_factory.mktemp("certificates")
+    with tempfile.TemporaryDirectory(prefix="certificates-", dir=servers.temporary_folder()) as name:
+        yield signed_by_authorities(Path(name))
+
+
+def signed_by_authorities(folder: Path) -> Path:
+    folder.chmod(0o755)
     for name in ("ca", "other"):
         key = ("-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key")
         openssl("req", "-x509", *key, "-out", f"{name}.pem", "-subj", f"/CN={name}", "-days", "2", folder=folder)
@@ -56,12 +64,13 @@ def certificates(tmp_path_factory) -> Path:
 @contextmanager
 def redis_behind_tls(folder: Path, name: str, asks: bool = False) -> Iterator[str]:
     """Lend the URL of a server with this certificate; with `asks`, it wants one of its clients."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        unavailable("redis-server is not installed")
+    try:
+        binary = servers.redis_binary()
+    except Unavailable as error:
+        unavailable(str(error))
     port = free_port()
     files = ("--tls-cert-file", f"{name}.pem", "--tls-key-file", f"{name}.key", "--tls-ca-cert-file", "ca.pem")
-    command = [binary, "--port", "0", "--tls-port", str(port), *files, "--save", ""]
+    command = [str(binary), "--port", "0", "--tls-port", str(port), *files, "--save", ""]
     command += ["--tls-auth-clients", "yes" if asks else "no"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     own = {"ssl_certfile": folder / "client.pem", "ssl_keyfile": folder / "client.key"}
@@ -83,9 +92,9 @@ def rabbitmq_behind_tls(folder: Path, name: str, asks: bool = False) -> Iterator
     port = free_port()
     options = {
         "listeners.ssl.1": f"{HOST}:{port}",
-        "ssl_options.cacertfile": folder / "ca.pem",
-        "ssl_options.certfile": folder / f"{name}.pem",
-        "ssl_options.keyfile": folder / f"{name}.key",
+        "ssl_options.cacertfile": servers.seen_by_rabbitmq(folder) / "ca.pem",
+        "ssl_options.certfile": servers.seen_by_rabbitmq(folder) / f"{name}.pem",
+        "ssl_options.keyfile": servers.seen_by_rabbitmq(folder) / f"{name}.key",
         "ssl_options.verify": "verify_peer" if asks else "verify_none",
         "ssl_options.fail_if_no_peer_cert": str(asks).lower(),
     }
