@@ -45,8 +45,9 @@ def run(folder: Path, answers: dict[str, str], environment: dict[str, str]) -> i
         project = bake(folder, answers)
     print(f"  bake: {time.perf_counter() - start:.2f} s", flush=True)
     start = time.perf_counter()
+    print("  install: ", end="", flush=True)  # it takes a while
     project.install()
-    print(f"  install: {time.perf_counter() - start:.2f} s", flush=True)
+    print(f"{time.perf_counter() - start:.2f} s", flush=True)
     command = ["make", "--silent", "--no-print-directory", "demo"]
     status = subprocess.run(command, cwd=project.path, env=clean_environment(**environment), check=False).returncode
     if status == 0:

@@ -198,4 +198,11 @@ MUTATIONS = (
         "",
         "test_old_names",
     ),
+    Mutation(
+        "an entry that cannot be published is a line",
+        f"{RUNTIME}/worker/beat.py",
+        "except beat.SchedulingError as error:",
+        "except KeyError as error:",
+        "test_an_entry_that_cannot_be_published",
+    ),
 )

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from celery.beat import Scheduler
+from celery.schedules import schedule
 
 from celery_runtime.testing.worker import WorkerProcess
 from celery_runtime.worker.beat import Service
@@ -74,3 +75,18 @@ def test_a_full_disk_does_not_end_beat(caplog, tmp_path, monkeypatch):
     scheduler = Service(app(), schedule_filename="schedule", scheduler_cls=FullDisk).scheduler
     scheduler.sync()
     assert "the schedule was not written to schedule: [Errno 28] No space left on device" in caplog.text
+
+
+def test_an_entry_that_cannot_be_published_is_a_line_at_each_tick(caplog, tmp_path, monkeypatch):
+    monkeypatch.setenv("CELERY_HEALTH_FOLDER", str(tmp_path))
+    scheduler = Service(app(), schedule_filename="schedule", scheduler_cls=Scheduler).scheduler
+    wrong = {"queue": "nowhere"}, {"priority": 200}
+    for number, options in enumerate(wrong):
+        entry = scheduler.Entry(f"entry {number}", "a.task", schedule=schedule(1), options=options, app=app())
+        assert scheduler.apply_async(entry, advance=False) is None
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == [
+        """Couldn't apply scheduled task entry 0: "Queue 'nowhere' missing from task_queues\"""",
+        "Couldn't apply scheduled task entry 1: priority of a.task must be a whole number from 0 to 9, not 200",
+    ]
+    assert not any(record.exc_info for record in caplog.records)

@@ -29,9 +29,12 @@ class Service(beat.Service):
         write, publish = scheduler.sync, scheduler.apply_async
 
         def publish_named(entry: Any, *args: Any, **options: Any) -> Any:
-            """Name the entry in the message, for results, as django-celery-beat does."""
+            """Name the entry in the message, for results, as django-celery-beat does; tell in a line what cannot be."""
             entry.options["headers"] = {"periodic_task_name": entry.name, **(entry.options.get("headers") or {})}
-            return publish(entry, *args, **options)
+            try:
+                return publish(entry, *args, **options)
+            except beat.SchedulingError as error:  # at each tick: an entry in a database can be wrong for long
+                logger.error("%s", error)
 
         def sync() -> None:
             try:
