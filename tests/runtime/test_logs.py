@@ -68,6 +68,7 @@ def test_in_development_a_line_is_for_people(copy, start):
 
 
 PRINTING = """
+    import subprocess
     import sys
 
     from PACKAGE import app
@@ -79,6 +80,8 @@ PRINTING = """
         print("begun, ", end="")
         print("and ended")
         print("flushed", end="", flush=True)
+        sys.stdout.buffer.write("bytes in {}\\n".format(sys.stdout.encoding).encode())
+        subprocess.run(["true"], stdout=sys.stdout, check=True)
         sys.stdout.write("no end of line")
 """
 
@@ -90,7 +93,7 @@ def test_what_is_printed_is_a_line_for_a_line(copy, start):
     worker.wait_for(lambda: "no end of line" in worker.output())
     lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
     printed = [line for line in lines if line["logger"] == "celery.redirected"]
-    told = ["at 1 of 2", "to stderr 3", "begun, and ended", "flushed", "no end of line"]
+    told = ["at 1 of 2", "to stderr 3", "begun, and ended", "flushed", "bytes in utf-8", "no end of line"]
     assert [line["event"] for line in printed] == told
     assert {line["task"] for line in printed} == {f"{copy.package}.celery_tasks.ex1.prints"}
 

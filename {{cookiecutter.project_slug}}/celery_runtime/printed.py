@@ -3,6 +3,7 @@
 Runs in: worker main process | task process | beat. Source: celery/utils/log.py (`LoggingProxy`), Celery 5.7.
 """
 
+import io
 import logging
 import sys
 import threading
@@ -16,7 +17,12 @@ LONGEST_LINE = 10_000  # characters
 
 
 class PrintedLines(LoggingProxy):
-    """Stand for `sys.stdout` and `sys.stderr`. What has no end of line yet is logged by `flush()`, and after a task."""
+    """Stand for `sys.stdout` and `sys.stderr`. What has no end of line yet is logged by `flush()`, and after a task.
+
+    Libraries ask these for more than Celery's stand-in has: their encoding, a buffer for bytes, a descriptor.
+    """
+
+    encoding, errors = "utf-8", "backslashreplace"
 
     def __init__(self, logger: logging.Logger, loglevel: Any = None) -> None:
         super().__init__(logger, loglevel)
@@ -33,6 +39,17 @@ class PrintedLines(LoggingProxy):
             super().write(line)
         return len(data)
 
+    @property
+    def buffer(self) -> "Bytes":
+        return Bytes(self)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the log; what a child process writes there is no log line."""
+        return sys.__stderr__.fileno()  # type: ignore[union-attr]
+
+    def writable(self) -> bool:
+        return True
+
     def flush(self) -> None:
         if begun := getattr(self._begun, "text", ""):
             self._begun.text = ""
@@ -43,3 +60,18 @@ class PrintedLines(LoggingProxy):
 
     def _log_uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         self.logger.critical("an error ends this process", exc_info=(kind, error, trace))
+
+
+class Bytes(io.RawIOBase):
+    """Takes what is printed as bytes."""
+
+    def __init__(self, lines: PrintedLines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._lines.write(bytes(data).decode(self._lines.encoding, self._lines.errors))
+        return len(data)
