@@ -40,4 +40,11 @@ MUTATIONS = (
         ".splitlines()",
         "test_a_failure_shows_forty",
     ),
+    Mutation(
+        "a worker that ends by itself fails the test",
+        f"{RUNTIME}/testing/worker.py",
+        "if status is not None and status >= 0 and not self._is_stopped:",
+        "if False:",
+        "test_a_worker_that_ends_by_itself",
+    ),
 )

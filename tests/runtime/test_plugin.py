@@ -15,6 +15,7 @@ filterwarnings = ["ignore:\\\\s*The '(queue|priority)' task attribute is depreca
 """
 JOBS = """
 import os
+import signal
 import time
 import urllib.request
 
@@ -27,6 +28,10 @@ def add(x, y):
 @app.task(queue="tasks", ignore_result=True)
 def sleep(seconds):
     time.sleep(seconds)
+
+@app.task(queue="tasks")
+def end_worker():
+    os.kill(os.getppid(), signal.SIGTERM)
 
 @app.task(queue="tasks")
 def charge():
@@ -107,6 +112,14 @@ def run(tmp_path):
 def test_no_test_meets_what_another_has_left(run, source):
     status, printed = run(source)
     assert status == 0, printed
+
+
+def test_a_worker_that_ends_by_itself_is_told(run):
+    jobs = "import os, time\nfrom mine.jobs import end_worker"
+    test = "def test_it(worker):\n    end_worker.delay()\n    time.sleep(3)\n\ndef test_next(worker): ..."
+    status, printed = run(f"{jobs}\n\n{test}\n")
+    assert status == 1, printed
+    assert "the worker has ended by itself, with 0" in printed
 
 
 @pytest.mark.parametrize("case", FAILING)

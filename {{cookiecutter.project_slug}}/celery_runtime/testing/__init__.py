@@ -114,6 +114,7 @@ def worker(request: pytest.FixtureRequest, session_worker: WorkerProcess) -> Ite
     session_worker.seen = len(session_worker.output())
     environment = session_worker.environment
     yield session_worker
+    session_worker.is_running()  # or the test has ended it, and fails
     if session_worker.environment is not environment:
         session_worker.environment = environment
         session_worker.stop()

@@ -59,6 +59,7 @@ class WorkerProcess:
         self.environment = {"CELERY_HEALTH_FOLDER": str(log.parent / "health"), **given}
         self.seen = 0  # how much of the output is of an earlier test
         self._sign = SIGN_OF_LIFE[command]
+        self._is_stopped = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,7 +79,7 @@ class WorkerProcess:
 
     def launch(self) -> None:
         """Start it, and return at once."""
-        self.seen = 0
+        self.seen, self._is_stopped = 0, False
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 self.command,
@@ -98,6 +99,7 @@ class WorkerProcess:
 
     def stop_gently(self) -> None:
         """Stop it as a deploy does: a worker that is killed may take a message with it that is on its way."""
+        self._is_stopped = True
         self.process.terminate()
         self.process.wait(timeout=DEADLINE)
 
@@ -108,7 +110,15 @@ class WorkerProcess:
         self.start()
 
     def is_running(self) -> bool:
-        return self.process.poll() is None
+        """Whether it runs.
+
+        Raises:
+            NothingHappened: it has ended by itself: no signal and no `stop_gently()` has ended it.
+        """
+        status = self.process.poll()
+        if status is not None and status >= 0 and not self._is_stopped:
+            raise NothingHappened(f"the {self.log.stem} has ended by itself, with {status}:\n{self.tail()}")
+        return status is None
 
     def output(self) -> str:
         """Return what it has printed so far."""
