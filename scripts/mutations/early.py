@@ -205,4 +205,11 @@ MUTATIONS = (
         "except KeyError as error:",
         "test_an_entry_that_cannot_be_published",
     ),
+    Mutation(
+        "a broadcast has one routing key",
+        f"{RUNTIME}/brokers/publishing.py",
+        """                options["routing_key"] = queue.routing_key\n""",
+        "",
+        "test_a_broadcast",
+    ),
 )

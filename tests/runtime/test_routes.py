@@ -137,7 +137,10 @@ def test_a_broadcast_reaches_every_worker(broker_url, copy, start):
     assert copy.celery("tasks", "check", "--json").returncode == 0
     copy.write_note_task("ex2_note.py")
     workers = [start(), start(), start("--tasks", "ex2*")]
-    copy.run("from PACKAGE.celery_tasks.ex1 import tell; tell.delay('now'); tell.apply_async(('later',), countdown=1)")
+    copy.run(
+        "from PACKAGE.celery_tasks.ex1 import tell\n"
+        "tell.apply_async(('now',), routing_key='elsewhere'); tell.apply_async(('later',), countdown=1)"
+    )
     workers[0].wait_for(lambda: len(copy.notes()) >= 4)
     names = [log.stem for log in copy.logs[:2]]
     time.sleep(2)  # longer than a message is delayed that a worker leaves to others

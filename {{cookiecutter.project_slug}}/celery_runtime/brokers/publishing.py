@@ -38,7 +38,9 @@ class AMQP(amqp.AMQP):
             # RabbitMQ would drop what has expired and tell nobody. The message says it as well: a worker drops it.
             options.pop("expiration", None)
             if isinstance(queue := options.get("queue"), Broadcast):
-                options.setdefault("declare", [queue.exchange])  # or kombu's Redis would drop it
+                # On Redis nobody reads another key, and kombu drops what an exchange gets that it does not know.
+                options["routing_key"] = queue.routing_key
+                options.setdefault("declare", [queue.exchange])
             if amqp._callback_publish_retry.get():
                 options["retry_policy"] = {**FOLLOWING, **(options.get("retry_policy") or {})}
             send(producer, name, message, **options)
