@@ -100,6 +100,7 @@ def run(tmp_path):
     def run_tests(source):
         (tmp_path / "test_mine.py").write_text(source)
         environment = {name: one for name, one in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["CI"] = "true"  # then pytest cuts no line of its summary
         environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{environment['PYTHONPATH']}"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -83,8 +83,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     """Show the end of the log of the worker with a test that fails."""
     report = yield
     worker = getattr(item, "funcargs", {}).get("worker")
-    is_told = call.excinfo is not None and call.excinfo.errisinstance(NothingHappened)
-    if report.failed and isinstance(worker, WorkerProcess) and not is_told:
+    if call.excinfo is not None and call.excinfo.errisinstance(NothingHappened):
+        crash = report.longrepr.reprcrash
+        crash.message = crash.message.partition("\n")[0]  # in CI the summary would show the log a second time
+    elif report.failed and isinstance(worker, WorkerProcess):
         report.sections.append(("the worker printed", worker.tail(SHORT_TAIL)))
     return report
 
