@@ -10,7 +10,7 @@ from .baking import BakedProject, bake, silenced_stdout
 from .columns import columns
 
 LONGEST_FILE = 250
-LIBRARY = 6_900  # without django/ and testing/
+LIBRARY = 6_920  # without django/ and testing/
 README = 130
 PACKAGE = {"plain": 300, "django": 400}  # without the examples
 
